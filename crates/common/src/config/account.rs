@@ -1,0 +1,60 @@
+//! `[[account]]`: a login on an IMAP server, and which of its mailboxes to watch.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+/// `[[account]]`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// Names the account everywhere: paths, labels, pages. `[a-z0-9][a-z0-9-]{0,31}`.
+    pub id: String,
+    /// Host name or address of the IMAP server.
+    pub host: String,
+    /// Port. Default: 993, or 143 when `tls` is `starttls` or `none`.
+    pub port: Option<u16>,
+    /// How the connection is protected.
+    #[serde(default)]
+    pub tls: Tls,
+    /// PEM file of the only authorities to trust for this account, instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Login name.
+    pub user: String,
+    /// File that holds the password; relative to the file that names it.
+    pub password_file: Option<PathBuf>,
+    /// Environment variable that holds the password.
+    pub password_env: Option<String>,
+    /// Command that prints the password: program and arguments.
+    pub password_command: Option<Vec<String>>,
+    /// Name of a systemd credential that holds the password.
+    pub password_credential: Option<String>,
+    /// The password itself: works, but everybody who can read the file has it.
+    #[schemars(with = "Option<String>")]
+    pub password: Option<SecretString>,
+    /// Patterns of mailboxes: `/` for the delimiter, `*` anything, `%` one level, `!` excludes, the last
+    /// match wins.
+    #[serde(default = "inbox")]
+    pub mailboxes: Vec<String>,
+    /// Leave out what arrived before: a date (`2026-01-01`) or `now`.
+    pub since: Option<String>,
+}
+
+fn inbox() -> Vec<String> {
+    vec!["INBOX".into()]
+}
+
+/// How a connection is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Tls {
+    /// TLS from the first byte.
+    #[default]
+    Implicit,
+    /// Plain text first, then STARTTLS; without it no login is tried.
+    Starttls,
+    /// None: to loopback addresses alone.
+    None,
+}
