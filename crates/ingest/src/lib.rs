@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Watches mailboxes over IMAP and keeps every message as a JSON document.
+
+pub mod guard;

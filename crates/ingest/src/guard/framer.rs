@@ -1,0 +1,250 @@
+//! Cuts the server's bytes into responses as RFC 3501 section 2.2 frames them (lines, and literals inside
+//! them), under limits. Pure: bytes in, bytes out.
+
+use std::fmt;
+
+use bytes::BytesMut;
+
+use super::line::{self, Verdict};
+
+/// What is let through at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Octets of a response outside its literals.
+    pub line: usize,
+    /// Octets of the literals of one response, beyond what is expected.
+    pub literal: u64,
+    /// Nesting of parentheses.
+    pub depth: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { line: 256 << 10, literal: 2 << 20, depth: 64 }
+    }
+}
+
+/// What may come through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Everything that the parser takes.
+    #[default]
+    Normal,
+    /// During AUTHENTICATE: continuations, the tagged answer and BYE. All else was sent by somebody who wants to
+    /// be believed before anybody was authenticated.
+    Authenticating,
+    /// While STARTTLS or COMPRESS is asked for: nothing past the tagged answer.
+    Switching,
+}
+
+/// The server sent what cannot be let through; the connection is of no more use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Violation {
+    /// A response of more than so many octets outside literals.
+    LineTooLong(usize),
+    /// A literal larger than what was expected.
+    LiteralTooLarge {
+        /// What the server announced.
+        announced: u64,
+        /// What would have been let through.
+        most: u64,
+    },
+    /// A literal whose announcement is not a number that fits.
+    BadLiteral,
+    /// Parentheses nested deeper than so many.
+    TooDeep(usize),
+    /// More than the answer to STARTTLS or COMPRESS, in the same breath.
+    Injected,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LineTooLong(most) => write!(f, "the server sent a line of more than {most} bytes"),
+            Self::LiteralTooLarge { announced, most } => {
+                write!(f, "the server announced {announced} bytes where at most {most} were expected")
+            }
+            Self::BadLiteral => f.write_str("the server announced a literal of no readable length"),
+            Self::TooDeep(most) => write!(f, "the server sent parentheses nested deeper than {most}"),
+            Self::Injected => f.write_str("the server sent plain text after the answer that begins encryption; somebody may be interfering with the connection"),
+        }
+    }
+}
+
+impl std::error::Error for Violation {}
+
+/// What becomes of the response that is being read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// None has begun.
+    New,
+    /// Its first line was released, so all of it is.
+    Release,
+    /// Left out, literals and all.
+    Drop,
+}
+
+#[derive(Debug)]
+pub(super) struct Framer {
+    limits: Limits,
+    expected: u64,
+    mode: Mode,
+    /// The answer to STARTTLS or COMPRESS was released.
+    answered: bool,
+    line: Vec<u8>,
+    fate: Fate,
+    depth: usize,
+    /// Octets of this response outside literals, and in them.
+    text: usize,
+    data: u64,
+    /// Octets of the present literal that are still to come.
+    left: u64,
+}
+
+impl Framer {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            expected: 0,
+            mode: Mode::Normal,
+            answered: false,
+            line: Vec::new(),
+            fate: Fate::New,
+            depth: 0,
+            text: 0,
+            data: 0,
+            left: 0,
+        }
+    }
+
+    pub(super) fn expect_literal(&mut self, bytes: u64) {
+        self.expected = bytes;
+    }
+
+    pub(super) fn set_mode(&mut self, mode: Mode) {
+        self.mode = mode;
+        self.answered = false;
+    }
+
+    pub(super) fn is_between_responses(&self) -> bool {
+        self.fate == Fate::New && self.line.is_empty() && self.left == 0
+    }
+
+    /// Octets that go to the parser as they come, when inside a literal that is let through.
+    pub(super) fn passing(&self) -> Option<usize> {
+        (self.left > 0 && self.fate == Fate::Release).then(|| usize::try_from(self.left).unwrap_or(usize::MAX))
+    }
+
+    pub(super) fn passed(&mut self, length: usize) {
+        self.left = self.left.saturating_sub(length as u64);
+    }
+
+    pub(super) fn push(&mut self, mut block: &[u8], out: &mut BytesMut) -> Result<(), Violation> {
+        while !block.is_empty() {
+            if self.answered {
+                return Err(Violation::Injected);
+            }
+            if self.left > 0 {
+                let length = usize::try_from(self.left).unwrap_or(usize::MAX).min(block.len());
+                let (literal, rest) = block.split_at(length);
+                if self.fate == Fate::Release {
+                    out.extend_from_slice(literal);
+                }
+                self.passed(length);
+                block = rest;
+                continue;
+            }
+            let end = memchr::memchr(b'\n', block).map(|at| at + 1);
+            let (text, rest) = block.split_at(end.unwrap_or(block.len()));
+            self.text += text.len();
+            if self.text > self.limits.line {
+                return Err(Violation::LineTooLong(self.limits.line));
+            }
+            block = rest;
+            if end.is_none() {
+                self.line.extend_from_slice(text);
+            } else if self.line.is_empty() {
+                self.take_line(text, out)?;
+            } else {
+                self.line.extend_from_slice(text);
+                let line = std::mem::take(&mut self.line);
+                self.take_line(&line, out)?;
+                self.line = line;
+                self.line.clear();
+            }
+        }
+        Ok(())
+    }
+
+    /// One line of a response: all of it, or up to (or from) a literal.
+    fn take_line(&mut self, line: &[u8], out: &mut BytesMut) -> Result<(), Violation> {
+        let first = self.fate == Fate::New;
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let has_structure = !first || line::has_structure(line);
+        let literal = if has_structure { self.scan(line)? } else { None };
+        if let Some(announced) = literal {
+            let most = self.expected.saturating_add(self.limits.literal);
+            self.data = self.data.saturating_add(announced);
+            if self.data > most {
+                return Err(Violation::LiteralTooLarge { announced, most });
+            }
+            self.left = announced;
+        }
+        if first {
+            self.fate = if self.admits(line) && (literal.is_none() || line::may_hold_literals(line)) {
+                Fate::Release
+            } else {
+                Fate::Drop
+            };
+        }
+        if self.fate == Fate::Release {
+            let whole = first && literal.is_none();
+            match line::normalise(line, has_structure, whole) {
+                Verdict::Release(bytes) => {
+                    out.extend_from_slice(&bytes);
+                    out.extend_from_slice(b"\r\n");
+                }
+                Verdict::Drop => {}
+            }
+        }
+        if literal.is_none() {
+            self.answered = self.mode == Mode::Switching && line::is_tagged(line);
+            self.fate = Fate::New;
+            self.depth = 0;
+            self.text = 0;
+            self.data = 0;
+        }
+        Ok(())
+    }
+
+    fn admits(&self, line: &[u8]) -> bool {
+        match self.mode {
+            Mode::Normal | Mode::Switching => true,
+            Mode::Authenticating => line::is_tagged(line) || line.starts_with(b"+") || line::is_bye(line),
+        }
+    }
+
+    /// Follows quotes and parentheses through `line`; the length of the literal that it announces at its end.
+    fn scan(&mut self, line: &[u8]) -> Result<Option<u64>, Violation> {
+        let mut quoted = false;
+        let mut escaped = false;
+        for &byte in line {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if quoted => escaped = true,
+                b'"' => quoted = !quoted,
+                b'(' if !quoted => self.depth += 1,
+                b')' if !quoted => self.depth = self.depth.saturating_sub(1),
+                _ => {}
+            }
+            if self.depth > self.limits.depth {
+                return Err(Violation::TooDeep(self.limits.depth));
+            }
+        }
+        if quoted { Ok(None) } else { line::literal_length(line) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! One line of a server, made such that imap-proto takes it. Pure.
+
+use std::borrow::Cow;
+use std::panic::catch_unwind;
+
+use super::Violation;
+
+pub(super) enum Verdict<'a> {
+    /// To the parser, without its line end.
+    Release(Cow<'a, [u8]>),
+    /// Nobody needs it.
+    Drop,
+}
+
+/// Whether quotes, parentheses and literals mean something in this first line of a response: not in
+/// the free text of status responses and continuations.
+pub(super) fn has_structure(line: &[u8]) -> bool {
+    line.starts_with(b"* ") && !is_status(after_star(line))
+}
+
+/// `tag OK ...`, the end of a command.
+pub(super) fn is_tagged(line: &[u8]) -> bool {
+    !line.is_empty() && !line.starts_with(b"*") && !line.starts_with(b"+")
+}
+
+/// `* BYE ...`.
+pub(super) fn is_bye(line: &[u8]) -> bool {
+    first_word(after_star(line)).eq_ignore_ascii_case(b"BYE")
+}
+
+/// Responses that we ask for and that may hold a literal. Any other with one is left out as a whole.
+pub(super) fn may_hold_literals(line: &[u8]) -> bool {
+    let words = after_star(line);
+    let name = first_word(words);
+    [&b"LIST"[..], b"LSUB", b"STATUS"].iter().any(|n| name.eq_ignore_ascii_case(n)) || is_fetch(words)
+}
+
+/// The length in `{n}` at the end of a line.
+pub(super) fn literal_length(line: &[u8]) -> Result<Option<u64>, Violation> {
+    let Some(inner) = line.strip_suffix(b"}") else { return Ok(None) };
+    let Some(start) = memchr::memrchr(b'{', inner) else { return Ok(None) };
+    let digits = inner.get(start + 1..).unwrap_or_default();
+    std::str::from_utf8(digits)
+        .ok()
+        .filter(|d| d.bytes().all(|b| b.is_ascii_digit()))
+        .and_then(|d| d.parse().ok())
+        .map(Some)
+        .ok_or(Violation::BadLiteral)
+}
+
+/// `whole`: the line is a complete response. Otherwise literals precede or follow it, and it cannot be tried.
+pub(super) fn normalise(line: &[u8], has_structure: bool, whole: bool) -> Verdict<'_> {
+    let words = after_star(line);
+    if whole && (line.is_empty() || first_word(words).eq_ignore_ascii_case(b"METADATA")) {
+        return Verdict::Drop;
+    }
+    let clean = if has_structure { structured(line) } else { status(line) };
+    if !whole || parses(&clean) {
+        return Verdict::Release(clean);
+    }
+    if !line.starts_with(b"*") {
+        return Verdict::Drop;
+    }
+    // Text of a response that the parser does not know: kept for whoever looks for it.
+    let mut told = b"* OK ".to_vec();
+    told.extend(words.iter().map(|&b| if is_control(b) || b == b'[' { b'?' } else { b }));
+    if parses(&told) { Verdict::Release(Cow::Owned(told)) } else { Verdict::Drop }
+}
+
+/// Whether imap-proto takes the line for exactly one response.
+fn parses(line: &[u8]) -> bool {
+    let mut whole = Vec::with_capacity(line.len() + 2);
+    whole.extend_from_slice(line);
+    whole.extend_from_slice(b"\r\n");
+    // The known panics are made impossible before; this is for those that are not known yet.
+    catch_unwind(|| matches!(imap_proto::Response::parse(&whole), Ok((rest, _)) if rest.is_empty())).unwrap_or(false)
+}
+
+/// Outside quotes: one space between words, none at the ends of the line or of a list, no INTERNALDATE NIL
+/// (the parser panics), only ASCII. Everywhere: no control characters.
+fn structured(line: &[u8]) -> Cow<'_, [u8]> {
+    let untouched = !line.windows(2).any(|w| w == b"  " || w == b" )")
+        && line.iter().all(|b| (0x20..0x7f).contains(b))
+        && !contains_nil_date(line)
+        && !line.ends_with(b" ")
+        && !lacks_imap4rev1(line);
+    if untouched {
+        return Cow::Borrowed(line);
+    }
+    let mut out = Vec::with_capacity(line.len());
+    let (mut quoted, mut escaped) = (false, false);
+    for &byte in line {
+        let byte = if is_control(byte) { b' ' } else { byte };
+        if quoted {
+            quoted = escaped || byte != b'"';
+            escaped = !escaped && byte == b'\\';
+            out.push(byte);
+            continue;
+        }
+        match byte {
+            b' ' if out.last() == Some(&b' ') || out.last() == Some(&b'(') => {}
+            b')' if out.last() == Some(&b' ') => {
+                out.pop();
+                out.push(byte);
+            }
+            b'"' => {
+                quoted = true;
+                out.push(byte);
+            }
+            byte if !byte.is_ascii() => out.push(b'?'),
+            byte => out.push(byte),
+        }
+    }
+    while out.last() == Some(&b' ') {
+        out.pop();
+    }
+    if contains_nil_date(&out) {
+        out = without_nil_date(&out);
+    }
+    if lacks_imap4rev1(&out) {
+        out.extend_from_slice(b" IMAP4rev1");
+    }
+    Cow::Owned(out)
+}
+
+const DATE: &[u8] = b"INTERNALDATE ";
+
+fn nil_date_at(line: &[u8]) -> Option<usize> {
+    line.windows(DATE.len() + 3).position(|w| {
+        let (name, value) = w.split_at(DATE.len());
+        name.eq_ignore_ascii_case(DATE) && value.eq_ignore_ascii_case(b"NIL")
+    })
+}
+
+fn contains_nil_date(line: &[u8]) -> bool {
+    memchr::memmem::find(line, b" NIL").is_some() && nil_date_at(line).is_some()
+        || line.is_ascii() && memchr::memmem::find(line, b" nil").is_some() && nil_date_at(line).is_some()
+}
+
+fn without_nil_date(line: &[u8]) -> Vec<u8> {
+    let Some(at) = nil_date_at(line) else { return line.to_vec() };
+    let value = at + DATE.len();
+    let mut out = line.get(..value).unwrap_or_default().to_vec();
+    out.extend_from_slice(b"\"\"");
+    out.extend_from_slice(line.get(value + 3..).unwrap_or_default());
+    out
+}
+
+/// A server of IMAP4rev2 alone (RFC 9051): the parser wants to read the older name.
+fn lacks_imap4rev1(line: &[u8]) -> bool {
+    let words = after_star(line);
+    first_word(words).eq_ignore_ascii_case(b"CAPABILITY")
+        && !words.split(|&b| b == b' ').any(|word| word.eq_ignore_ascii_case(b"IMAP4rev1"))
+}
+
+/// A status response, a tagged one or a continuation: a space after `[CODE]` (without it the parser cuts a
+/// character in two), no control characters.
+fn status(line: &[u8]) -> Cow<'_, [u8]> {
+    let close = memchr::memchr(b'[', line).and(memchr::memchr(b']', line)).map(|at| at + 1);
+    let touching = close.filter(|&at| line.get(at).is_some_and(|&b| b != b' '));
+    if touching.is_none() && !line.iter().any(|&b| is_control(b)) {
+        return Cow::Borrowed(line);
+    }
+    let mut out: Vec<u8> = line.iter().map(|&b| if is_control(b) { b' ' } else { b }).collect();
+    if let Some(at) = touching {
+        out.insert(at, b' ');
+    }
+    Cow::Owned(out)
+}
+
+fn is_control(byte: u8) -> bool {
+    byte < 0x20 || byte == 0x7f
+}
+
+fn after_star(line: &[u8]) -> &[u8] {
+    let rest = line.strip_prefix(b"*").unwrap_or_default();
+    rest.trim_ascii_start()
+}
+
+fn first_word(words: &[u8]) -> &[u8] {
+    words.split(|&b| b == b' ').next().unwrap_or_default()
+}
+
+fn is_status(words: &[u8]) -> bool {
+    let name = first_word(words);
+    [&b"OK"[..], b"NO", b"BAD", b"BYE", b"PREAUTH"].iter().any(|n| name.eq_ignore_ascii_case(n))
+}
+
+fn is_fetch(words: &[u8]) -> bool {
+    let number = first_word(words);
+    let rest = words.get(number.len()..).unwrap_or_default().trim_ascii_start();
+    number.iter().all(u8::is_ascii_digit)
+        && rest.get(..5).is_some_and(|name| name.eq_ignore_ascii_case(b"FETCH"))
+}
