@@ -10,6 +10,7 @@
 //! | [`generate`] | messages as bytes, from a seed: the same arguments give the same bytes everywhere |
 //! | [`server`] | a scripted IMAP server on raw bytes: any fault of a server or network, without sleeps |
 //! | [`mailbox_server`] | a small honest IMAP server in memory, changed by a test through its handles |
+//! | [`dovecot`] | a real IMAP server, where Debian's is installed |
 //! | [`tls`] | an authority and certificates for localhost: good, expired, of another host, self-signed |
 //! | [`demo`] | the mailbox that the program `vigie-demo-mailbox` serves |
 //!
@@ -35,6 +36,7 @@
 //! ```
 
 pub mod demo;
+pub mod dovecot;
 pub mod generate;
 pub mod mailbox_server;
 pub mod server;

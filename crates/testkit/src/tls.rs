@@ -95,9 +95,8 @@ pub struct Identity {
 impl Identity {
     /// Reads back what [`Identity::write`] wrote.
     pub fn read(certificate: &Path, key: &Path) -> Result<Self> {
-        let read = |path: &Path| {
-            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
-        };
+        let read =
+            |path: &Path| fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
         Ok(Self { certificate: read(certificate)?, key: read(key)? })
     }
 
