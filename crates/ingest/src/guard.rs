@@ -29,18 +29,24 @@ pub struct Guard<S> {
     framer: Framer,
     input: Box<[u8]>,
     output: BytesMut,
+    received: u64,
 }
 
 impl<S> Guard<S> {
     /// Guards `inner`.
     pub fn new(inner: S, limits: Limits) -> Self {
         let input = vec![0; BLOCK].into_boxed_slice();
-        Self { inner, framer: Framer::new(limits), input, output: BytesMut::new() }
+        Self { inner, framer: Framer::new(limits), input, output: BytesMut::new(), received: 0 }
     }
 
     /// From now on a literal of `bytes` is expected; some more than that is let through.
     pub fn expect_literal(&mut self, bytes: u64) {
         self.framer.expect_literal(bytes);
+    }
+
+    /// Octets read from the network so far.
+    pub fn received(&self) -> u64 {
+        self.received
     }
 
     /// What may come through from now on.
@@ -80,6 +86,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
                 let mut part = ReadBuf::new(buf.initialize_unfilled_to(room));
                 ready!(Pin::new(&mut this.inner).poll_read(cx, &mut part))?;
                 let length = part.filled().len();
+                this.received += length as u64;
                 this.framer.passed(length);
                 buf.advance(length);
                 return Poll::Ready(Ok(()));
@@ -90,6 +97,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
             if block.is_empty() {
                 return Poll::Ready(Ok(()));
             }
+            this.received += block.len() as u64;
             this.framer
                 .push(block, &mut this.output)
                 .map_err(|violation| io::Error::new(io::ErrorKind::InvalidData, violation))?;

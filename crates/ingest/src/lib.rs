@@ -1,3 +1,16 @@
 //! Watches mailboxes over IMAP and keeps every message as a JSON document.
 
+pub mod cli;
+pub mod command;
+pub mod error;
 pub mod guard;
+pub mod mailbox;
+pub mod message;
+pub mod parse;
+pub mod plan;
+pub mod progress;
+pub mod session;
+pub mod settings;
+pub mod store;
+pub mod transport;
+pub mod watcher;

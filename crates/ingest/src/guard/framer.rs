@@ -53,6 +53,8 @@ pub enum Violation {
     BadLiteral,
     /// Parentheses nested deeper than so many.
     TooDeep(usize),
+    /// A line that is neither an untagged response, nor a tagged one, nor a continuation.
+    NotImap,
     /// More than the answer to STARTTLS or COMPRESS, in the same breath.
     Injected,
 }
@@ -66,6 +68,7 @@ impl fmt::Display for Violation {
             }
             Self::BadLiteral => f.write_str("the server announced a literal of no readable length"),
             Self::TooDeep(most) => write!(f, "the server sent parentheses nested deeper than {most}"),
+            Self::NotImap => f.write_str("the server sent what is not IMAP; are `host` and `port` right?"),
             Self::Injected => f.write_str("the server sent plain text after the answer that begins encryption; somebody may be interfering with the connection"),
         }
     }
@@ -206,6 +209,7 @@ impl Framer {
                     out.extend_from_slice(b"\r\n");
                 }
                 Verdict::Drop => {}
+                Verdict::Refuse => return Err(Violation::NotImap),
             }
         }
         if literal.is_none() {

@@ -10,6 +10,8 @@ pub(super) enum Verdict<'a> {
     Release(Cow<'a, [u8]>),
     /// Nobody needs it.
     Drop,
+    /// It is no response at all.
+    Refuse,
 }
 
 /// Whether quotes, parentheses and literals mean something in this first line of a response: not in
@@ -59,7 +61,7 @@ pub(super) fn normalise(line: &[u8], has_structure: bool, whole: bool) -> Verdic
         return Verdict::Release(clean);
     }
     if !line.starts_with(b"*") {
-        return Verdict::Drop;
+        return Verdict::Refuse;
     }
     // Text of a response that the parser does not know: kept for whoever looks for it.
     let mut told = b"* OK ".to_vec();
@@ -73,7 +75,7 @@ fn parses(line: &[u8]) -> bool {
     whole.extend_from_slice(line);
     whole.extend_from_slice(b"\r\n");
     // The known panics are made impossible before; this is for those that are not known yet.
-    catch_unwind(|| matches!(imap_proto::Response::parse(&whole), Ok((rest, _)) if rest.is_empty())).unwrap_or(false)
+    catch_unwind(|| matches!(async_imap::imap_proto::Response::parse(&whole), Ok((rest, _)) if rest.is_empty())).unwrap_or(false)
 }
 
 /// Outside quotes: one space between words, none at the ends of the line or of a list, no INTERNALDATE NIL

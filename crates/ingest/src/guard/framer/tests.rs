@@ -128,7 +128,7 @@ proptest! {
             if framer.left > 0 || framer.fate != Fate::New { return Ok(()); }
             let mut rest = &out[..];
             while !rest.is_empty() {
-                let parsed = imap_proto::Response::parse(rest);
+                let parsed = async_imap::imap_proto::Response::parse(rest);
                 prop_assert!(parsed.is_ok(), "{:?} -> {:?}", String::from_utf8_lossy(&line), parsed);
                 rest = parsed.unwrap().0;
             }

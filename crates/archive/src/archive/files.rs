@@ -1,0 +1,73 @@
+//! New files: made in `.tmp`, then renamed.
+
+use std::time::Duration;
+
+use super::timed;
+use crate::disk::{Folders, Root, parent};
+use crate::error::Error;
+use crate::layout;
+
+/// A file of the round.
+#[derive(Debug)]
+pub(crate) struct NewFile<'a> {
+    /// Its final name.
+    pub(crate) target: String,
+    /// Whether something of that name is there, to be replaced.
+    pub(crate) over: bool,
+    /// Its content.
+    pub(crate) bytes: &'a [u8],
+    /// Its name in `.tmp`, once it was made.
+    pub(crate) tmp: String,
+}
+
+/// Files in the making.
+#[derive(Debug, Default)]
+pub(crate) struct Files {
+    made: u64,
+    /// Those that are in `.tmp`.
+    pending: Vec<String>,
+}
+
+impl Files {
+    /// Makes the files in `.tmp`, each one synced if `each`.
+    pub(crate) fn create(
+        &mut self,
+        root: &Root,
+        files: &mut [NewFile<'_>],
+        each: bool,
+        took: &mut Duration,
+    ) -> Result<(), Error> {
+        for new in files {
+            self.made += 1;
+            new.tmp = format!("{}/{}", layout::TMP, self.made);
+            self.pending.push(new.tmp.clone());
+            let file = root.create(&new.tmp)?;
+            root.write(&file, &new.tmp, new.bytes)?;
+            if each {
+                timed(took, || root.sync_file(&file, &new.tmp))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives them their final names.
+    pub(crate) fn rename(
+        &mut self,
+        root: &Root,
+        folders: &mut Folders,
+        files: &[NewFile<'_>],
+    ) -> Result<(), Error> {
+        for new in files {
+            folders.ensure(root, parent(&new.target))?;
+            root.rename(&new.tmp, &new.target, new.over)?;
+        }
+        self.pending.clear();
+        Ok(())
+    }
+
+    /// Removes what a failed round left in `.tmp`. That a disk which has just failed does not let us is no new
+    /// failure: it is tried again before the next round.
+    pub(crate) fn clear(&mut self, root: &Root) {
+        self.pending.retain(|tmp| root.remove(tmp).is_err());
+    }
+}

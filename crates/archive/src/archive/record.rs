@@ -1,0 +1,142 @@
+//! The catalog transaction of a round.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+use vigie_common::document::MailboxSource;
+use vigie_common::record::Entry;
+
+use super::plan::Plan;
+use crate::catalog::{self, Catalog, Filled, Kind, Refusal};
+use crate::error::Error;
+use crate::mailbox::MailboxId;
+use crate::round::Round;
+use crate::segment::SegmentName;
+use crate::uid_set::UidSet;
+
+/// Numbers of mailboxes that were looked up.
+#[derive(Debug, Default)]
+pub(crate) struct Mailboxes(HashMap<(String, String), MailboxId>);
+
+impl Mailboxes {
+    fn get(&mut self, db: &Connection, account: &str, raw_name: &str) -> rusqlite::Result<MailboxId> {
+        let key = (account.to_owned(), raw_name.to_owned());
+        if let Some(&id) = self.0.get(&key) {
+            return Ok(id);
+        }
+        let id = match catalog::find(db, account, raw_name)? {
+            Some((id, _)) => id,
+            // An imported mailbox is nobody's to register.
+            None => {
+                let names = MailboxSource {
+                    name: raw_name.to_owned(),
+                    raw_name: raw_name.to_owned(),
+                    delimiter: None,
+                    special_use: None,
+                };
+                catalog::register(db, account, &names)?
+            }
+        };
+        self.0.insert(key, id);
+        Ok(id)
+    }
+
+    /// Some may have been registered in a transaction that was rolled back.
+    pub(crate) fn forget(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// What a round adds to one generation of a mailbox.
+#[derive(Default)]
+struct Sum {
+    uids: Vec<u32>,
+    messages: u64,
+    bytes: u64,
+}
+
+/// Records a round whose files are durable.
+pub(crate) fn record(
+    catalog: &Catalog,
+    db: &Connection,
+    mailboxes: &mut Mailboxes,
+    round: &Round,
+    plan: &Plan<'_>,
+    ends: &[(SegmentName, u64)],
+    now: Timestamp,
+) -> Result<(), Error> {
+    let mut all = || {
+        messages(db, plan, ends, now)?;
+        generations(db, mailboxes, plan, now)?;
+        round.changes.iter().try_for_each(|change| catalog::apply(db, change, now))?;
+        round.events.iter().try_for_each(|event| catalog::insert_event(db, event))?;
+        catalog::heartbeat(db, now)?;
+        Ok(())
+    };
+    all().map_err(|refusal| match refusal {
+        Refusal::Outdated { account, mailbox } => Error::Outdated { account, mailbox },
+        Refusal::Sql(error) => catalog.error("write", error),
+    })
+}
+
+fn messages(
+    db: &Connection,
+    plan: &Plan<'_>,
+    ends: &[(SegmentName, u64)],
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let mut numbers = HashMap::new();
+    for (name, end) in ends {
+        numbers.insert(name, catalog::set_segment(db, name, *end)?);
+    }
+    for new in &plan.new {
+        let entry = &new.message.entry;
+        let filled = Filled { path: &new.path, duplicate_of: new.duplicate_of.as_ref(), stored_at: now };
+        catalog::insert_entry(db, entry, &filled)?;
+        if new.blob_changes {
+            let place = new
+                .place
+                .as_ref()
+                .and_then(|(name, offset, length)| Some((*numbers.get(name)?, *offset, *length)));
+            catalog::insert_blob(db, &entry.account, &entry.blob_id, entry.size, Some(&entry.id), place)?;
+        }
+    }
+    plan.attachments.iter().try_for_each(|(blob, size)| catalog::insert_attachment(db, blob, *size))
+}
+
+/// Coverage and counts, once for each generation that the round's messages are of.
+fn generations(
+    db: &Connection,
+    mailboxes: &mut Mailboxes,
+    plan: &Plan<'_>,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let mut sums: BTreeMap<(&str, &str, u32, u32), Sum> = BTreeMap::new();
+    let key = |entry: &'_ Entry| (entry.uidvalidity, entry.generation);
+    for (message, new) in plan
+        .new
+        .iter()
+        .map(|new| (new.message, true))
+        .chain(plan.already.iter().map(|&message| (message, false)))
+    {
+        let entry = &message.entry;
+        let (validity, generation) = key(entry);
+        let sum = sums.entry((&entry.account, &entry.mailbox, validity, generation)).or_default();
+        sum.uids.extend(Some(entry.uid).filter(|&uid| uid > 0));
+        if new {
+            sum.messages += 1;
+            sum.bytes += entry.size;
+        }
+    }
+    for ((account, mailbox, validity, generation), sum) in sums {
+        let id = mailboxes.get(db, account, mailbox)?;
+        let of = (validity, generation);
+        catalog::count(db, id, of, (sum.messages, sum.bytes), now)?;
+        for &uid in &sum.uids {
+            catalog::close(db, id, of, uid)?;
+        }
+        catalog::cover(db, id, of, Kind::Covered, &sum.uids.into_iter().collect::<UidSet>())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! The catalog: one SQLite file that numbers what is stored, and knows how far each mailbox is dealt with.
+
+mod blob;
+mod change;
+mod coverage;
+mod mailbox;
+mod record;
+mod value;
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
+
+pub(crate) use self::blob::{BlobRow, attachment_known, blob, insert_attachment, insert_blob, locate};
+pub(crate) use self::blob::{last_segment, places, segments, set_segment};
+pub(crate) use self::change::{Refusal, apply, close};
+pub(crate) use self::coverage::{Kind, cover, ranges};
+pub(crate) use self::mailbox::{count, find, register, statuses, view};
+pub(crate) use self::record::{
+    Filled, before, by_id, entries, entry_count, insert_entry, insert_event, is_at, last_seq, mark_of, tail,
+};
+pub(crate) use self::value::{micros, time};
+use crate::error::Error;
+use crate::layout;
+use crate::reader::{Totals, Writer};
+use crate::steps::step;
+
+const SCHEMA: &str = include_str!("catalog/schema.sql");
+/// Version of the schema. A binary that knows less refuses the catalog.
+const FORMAT: u32 = 1;
+
+/// An open catalog.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    pub(crate) db: Connection,
+    path: PathBuf,
+}
+
+impl Catalog {
+    /// Opens it for writing, and makes it where its file is empty.
+    pub(crate) fn open(root: &Path, version: &str) -> Result<Self, Error> {
+        let path = root.join(layout::CATALOG);
+        let catalog = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let format = catalog.format()?;
+        catalog
+            .db
+            .execute_batch(
+                "PRAGMA journal_mode = WAL;
+                 PRAGMA synchronous = FULL;
+                 PRAGMA foreign_keys = ON;
+                 PRAGMA cache_size = -8192;
+                 PRAGMA wal_autocheckpoint = 4000;",
+            )
+            .map_err(|e| catalog.error("prepare", e))?;
+        if format.is_none() {
+            catalog.make(version)?;
+        }
+        Ok(catalog)
+    }
+
+    /// Opens it for reading.
+    pub(crate) fn read(root: &Path) -> Result<Self, Error> {
+        let none = || Error::NoArchive { root: root.to_owned() };
+        let path = root.join(layout::CATALOG);
+        if !path.exists() {
+            return Err(none());
+        }
+        let catalog = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        // Its writer is just making it.
+        catalog.format()?.ok_or_else(none)?;
+        Ok(catalog)
+    }
+
+    fn connect(path: PathBuf, flags: OpenFlags) -> Result<Self, Error> {
+        let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(&path, flags).map_err(|e| Error::sql("open", &path, e))?;
+        db.set_prepared_statement_cache_capacity(64);
+        let catalog = Self { db, path };
+        catalog.db.busy_timeout(std::time::Duration::from_secs(5)).map_err(|e| catalog.error("open", e))?;
+        Ok(catalog)
+    }
+
+    /// The version of its schema; none if it has none yet.
+    fn format(&self) -> Result<Option<u32>, Error> {
+        let made = "SELECT count(*) FROM sqlite_schema";
+        let tables: u32 = self.db.query_row(made, [], |row| row.get(0)).map_err(|e| self.error("read", e))?;
+        if tables == 0 {
+            return Ok(None);
+        }
+        let found: Option<u32> = self
+            .db
+            .query_row("SELECT value FROM meta WHERE key = 'format'", [], |row| row.get(0))
+            .optional()
+            .map_err(|e| self.error("read", e))?;
+        match found {
+            Some(FORMAT) => Ok(found),
+            Some(found) if found > FORMAT => {
+                Err(Error::Newer { path: self.path.clone(), found, known: FORMAT })
+            }
+            other => Err(Error::Damaged {
+                path: self.path.clone(),
+                what: format!("its format is {other:?}, this version knows {FORMAT}"),
+            }),
+        }
+    }
+
+    fn make(&self, version: &str) -> Result<(), Error> {
+        let make = || {
+            let tx = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
+            tx.execute_batch(SCHEMA)?;
+            // SQLite's integers are signed: the bits are what counts.
+            let epoch = rand::random::<u64>().cast_signed();
+            tx.execute(
+                "INSERT INTO meta (key, value) VALUES ('format', ?1), ('epoch', ?2), ('version', ?3)",
+                (FORMAT, epoch, version),
+            )?;
+            Ok(tx)
+        };
+        let tx = make().map_err(|e| self.error("make", e))?;
+        self.commit(tx)
+    }
+
+    /// A transaction that will write.
+    pub(crate) fn begin(&self) -> Result<Transaction<'_>, Error> {
+        Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)
+            .map_err(|e| self.error("write", e))
+    }
+
+    /// Makes a transaction durable, and visible.
+    pub(crate) fn commit(&self, tx: Transaction<'_>) -> Result<(), Error> {
+        step("commit", "").map_err(|e| Error::disk("commit to", &self.path, e))?;
+        tx.commit().map_err(|e| self.error("commit to", e))
+    }
+
+    pub(crate) fn error(&self, what: &'static str, error: rusqlite::Error) -> Error {
+        Error::sql(what, &self.path, error)
+    }
+
+    /// Runs a query.
+    pub(crate) fn get<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
+        query(&self.db).map_err(|e| self.error("read", e))
+    }
+}
+
+/// Name of this making of the catalog.
+pub(crate) fn epoch(db: &Connection) -> rusqlite::Result<u64> {
+    db.prepare_cached("SELECT value FROM meta WHERE key = 'epoch'")?
+        .query_row([], |row| row.get::<_, i64>(0))
+        .map(i64::cast_unsigned)
+}
+
+/// Says that the writer lives.
+pub(crate) fn heartbeat(db: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE writer SET heartbeat = ?1")?.execute([micros(now)]).map(drop)
+}
+
+/// Says who writes.
+pub(crate) fn set_writer(db: &Connection, pid: u32, version: &str, now: Timestamp) -> rusqlite::Result<()> {
+    db.execute("INSERT OR REPLACE INTO writer VALUES (1, ?1, ?2, ?3, ?3)", (pid, version, micros(now)))
+        .map(drop)
+}
+
+/// Says that nobody writes.
+pub(crate) fn clear_writer(db: &Connection) -> rusqlite::Result<()> {
+    db.execute("DELETE FROM writer", []).map(drop)
+}
+
+pub(crate) fn writer(db: &Connection) -> rusqlite::Result<Option<Writer>> {
+    db.prepare_cached("SELECT pid, version, since, heartbeat FROM writer")?
+        .query_row([], |row| {
+            Ok(Writer {
+                pid: row.get(0)?,
+                version: row.get(1)?,
+                since: time(row, 2)?,
+                heartbeat: time(row, 3)?,
+            })
+        })
+        .optional()
+}
+
+pub(crate) fn totals(db: &Connection) -> rusqlite::Result<Totals> {
+    let sums = "SELECT coalesce(sum(stored), 0), coalesce(sum(bytes), 0) FROM generation";
+    let (messages, bytes) = db.prepare_cached(sums)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(Totals { messages, bytes, last_seq: last_seq(db)? })
+}
+
+/// What SQLite finds wrong in its file; empty when all is well.
+pub(crate) fn integrity(db: &Connection) -> rusqlite::Result<Vec<String>> {
+    let found: Vec<String> =
+        db.prepare("PRAGMA integrity_check")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(found.into_iter().filter(|what| what != "ok").collect())
+}

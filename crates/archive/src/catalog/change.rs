@@ -1,0 +1,167 @@
+//! Changes of a mailbox, applied one by one.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension};
+use vigie_common::record::{Event, EventKind};
+
+use super::coverage::{Generation, Kind, cover};
+use super::mailbox::count;
+use super::record::insert_event;
+use super::value::micros;
+use crate::mailbox::MailboxId;
+use crate::round::Change;
+use crate::uid_set::UidSet;
+
+/// Why a change was not applied.
+pub(crate) enum Refusal {
+    /// It speaks of another generation than the present one of this mailbox.
+    Outdated {
+        account: String,
+        mailbox: String,
+    },
+    Sql(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// What a change needs to know of its mailbox.
+struct Known {
+    account: String,
+    raw_name: String,
+    present: Option<Generation>,
+}
+
+impl Known {
+    fn of(db: &Connection, mailbox: MailboxId) -> rusqlite::Result<Self> {
+        db.prepare_cached("SELECT account, raw_name, uidvalidity, generation FROM mailbox WHERE id = ?1")?
+            .query_row([mailbox.0], |row| {
+                let present = row.get::<_, Option<u32>>(2)?.zip(row.get(3)?);
+                Ok(Self { account: row.get(0)?, raw_name: row.get(1)?, present })
+            })
+    }
+
+    fn outdated(self) -> Refusal {
+        Refusal::Outdated { account: self.account, mailbox: self.raw_name }
+    }
+
+    fn present(self) -> Result<Generation, Refusal> {
+        self.present.ok_or_else(|| self.outdated())
+    }
+}
+
+/// Applies one change.
+pub(crate) fn apply(db: &Connection, change: &Change, now: Timestamp) -> Result<(), Refusal> {
+    match change {
+        Change::Select { mailbox, uidvalidity, generation, exists, uidnext, at } => {
+            let known = Known::of(db, *mailbox)?;
+            let told = (*uidvalidity, *generation);
+            match known.present {
+                None => begin(db, *mailbox, told, now)?,
+                Some(present) if present != told => return Err(known.outdated()),
+                Some(_) => {}
+            }
+            db.prepare_cached(
+                "UPDATE mailbox SET present = ?2, uidnext = ?3, selected_at = ?4 WHERE id = ?1",
+            )?
+            .execute((mailbox.0, exists, uidnext, micros(*at)))?;
+        }
+        Change::Covered { mailbox, uids } => {
+            cover(db, *mailbox, Known::of(db, *mailbox)?.present()?, Kind::Covered, uids)?;
+        }
+        Change::Skipped { mailbox, uids } => {
+            cover(db, *mailbox, Known::of(db, *mailbox)?.present()?, Kind::Skipped, uids)?;
+        }
+        Change::Unskip { mailbox } => {
+            db.prepare_cached("DELETE FROM coverage WHERE mailbox = ?1 AND kind = 'skipped'")?
+                .execute([mailbox.0])?;
+        }
+        Change::Open { mailbox, uid, attempts, error, next_try } => {
+            let present = Known::of(db, *mailbox)?.present()?;
+            cover(db, *mailbox, present, Kind::Covered, &UidSet::of(*uid..=*uid))?;
+            db.prepare_cached("INSERT OR REPLACE INTO open_uid VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+                .execute((mailbox.0, present.0, present.1, uid, attempts, error, micros(*next_try)))?;
+        }
+        Change::Closed { mailbox, uid } => {
+            close(db, *mailbox, Known::of(db, *mailbox)?.present()?, *uid)?;
+        }
+        Change::NewGeneration { mailbox, uidvalidity } => new_generation(db, *mailbox, *uidvalidity, now)?,
+        Change::Difference { mailbox, listed } => {
+            db.prepare_cached(
+                "UPDATE mailbox SET difference_exists = ?2, difference_counted = ?3 WHERE id = ?1",
+            )?
+            .execute((
+                mailbox.0,
+                listed.map(|d| d.exists),
+                listed.map(|d| d.counted.cast_signed()),
+            ))?;
+        }
+        Change::State { mailbox, state, since, reason, next_step } => {
+            db.prepare_cached(
+                "INSERT INTO mailbox_state (mailbox, state, since, reason, next_step) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (mailbox) DO UPDATE SET state = excluded.state, since = excluded.since,
+                   reason = excluded.reason, next_step = excluded.next_step",
+            )?
+            .execute((mailbox.0, state.as_str(), micros(*since), reason, next_step))?;
+        }
+        Change::ProofOfLife { mailbox, at } => {
+            db.prepare_cached(
+                "INSERT INTO mailbox_state (mailbox, proof_of_life) VALUES (?1, ?2)
+                 ON CONFLICT (mailbox) DO UPDATE SET proof_of_life = excluded.proof_of_life",
+            )?
+            .execute((mailbox.0, micros(*at)))?;
+        }
+    }
+    Ok(())
+}
+
+/// A UID is no longer open.
+pub(crate) fn close(db: &Connection, mailbox: MailboxId, of: Generation, uid: u32) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "DELETE FROM open_uid WHERE mailbox = ?1 AND uidvalidity = ?2 AND generation = ?3 AND uid = ?4",
+    )?
+    .execute((mailbox.0, of.0, of.1, uid))
+    .map(drop)
+}
+
+/// Makes a generation the present one.
+fn begin(db: &Connection, mailbox: MailboxId, of: Generation, now: Timestamp) -> rusqlite::Result<()> {
+    count(db, mailbox, of, (0, 0), now)?;
+    db.prepare_cached(
+        "UPDATE mailbox SET uidvalidity = ?2, generation = ?3, present = NULL, uidnext = NULL, selected_at = ?4,
+           difference_exists = NULL, difference_counted = NULL WHERE id = ?1",
+    )?
+    .execute((mailbox.0, of.0, of.1, micros(now)))
+    .map(drop)
+}
+
+fn new_generation(db: &Connection, mailbox: MailboxId, validity: u32, now: Timestamp) -> Result<(), Refusal> {
+    let known = Known::of(db, mailbox)?;
+    let last: Option<u32> = db
+        .prepare_cached("SELECT max(generation) FROM generation WHERE mailbox = ?1 AND uidvalidity = ?2")?
+        .query_row((mailbox.0, validity), |row| row.get(0))
+        .optional()?
+        .flatten();
+    let generation = last.map_or(0, |last| last.saturating_add(1));
+    begin(db, mailbox, (validity, generation), now)?;
+    // They were UIDs of a generation that nobody can ask for any more.
+    let lost = db.prepare_cached("DELETE FROM open_uid WHERE mailbox = ?1")?.execute([mailbox.0])?;
+    let Some((old, before)) = known.present else { return Ok(()) };
+    let open = if lost > 0 { format!("; {lost} UIDs were still open") } else { String::new() };
+    let event = Event {
+        kind: EventKind::Reset,
+        at: now,
+        account: known.account,
+        mailbox: Some(known.raw_name),
+        uidvalidity: Some(validity),
+        generation: Some(generation),
+        uid: None,
+        id: None,
+        keywords: None,
+        detail: Some(format!("after uidvalidity {old}, generation {before}{open}")),
+    };
+    Ok(insert_event(db, &event)?)
+}

@@ -1,0 +1,237 @@
+//! The archive's folder: every call that changes it, each a step that tests can make fail.
+//!
+//! All paths are relative to the opened root: when the folder is moved while we run, what we write
+//! moves with it. Nothing is followed through a symbolic link that somebody planted in it.
+
+mod folders;
+
+use std::fs::{DirBuilder, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags, ResolveFlags};
+use rustix::io::Errno;
+
+pub(crate) use self::folders::Folders;
+use crate::error::{Error, Shortage};
+use crate::steps::{halves, step};
+
+/// Files are for the owner alone.
+const FILE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+/// The opened folder of an archive.
+#[derive(Debug)]
+pub(crate) struct Root {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+impl Root {
+    /// Opens the folder, or makes it (0700).
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        let error = |what| move |source| Error::disk(what, path, source);
+        let missing: Vec<&Path> = path.ancestors().take_while(|p| !p.exists()).collect();
+        step("make root", "").map_err(error("make"))?;
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(error("make"))?;
+        for parent in missing.iter().filter_map(|made| made.parent()) {
+            let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+            step("sync parent of root", "")
+                .and_then(|()| File::open(parent)?.sync_all())
+                .map_err(error("sync the parent of"))?;
+        }
+        Self::look(path)
+    }
+
+    /// Opens a folder that is there.
+    pub(crate) fn look(path: &Path) -> Result<Self, Error> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = fs::open(path, flags, Mode::empty()).map_err(|e| Error::disk("open", path, e.into()))?;
+        Ok(Self { fd, path: path.to_owned() })
+    }
+
+    /// Where it was opened.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Octets free for us, and whether a file can be made at all.
+    pub(crate) fn room(&self) -> io::Result<(u64, bool)> {
+        let now = fs::fstatvfs(&self.fd)?;
+        // Some file systems count no inodes.
+        Ok((now.f_bavail.saturating_mul(now.f_frsize), now.f_files == 0 || now.f_favail > 0))
+    }
+
+    fn error(&self, what: &'static str, rel: &str, source: impl Into<io::Error>) -> Error {
+        match Error::disk(what, self.path.join(rel), source.into()) {
+            Error::Full { what: Shortage::Space, path } if self.room().is_ok_and(|(_, inodes)| !inodes) => {
+                Error::Full { what: Shortage::Inodes, path }
+            }
+            error => error,
+        }
+    }
+
+    fn open_at(&self, rel: &str, flags: OFlags, mode: Mode) -> io::Result<File> {
+        let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        let path = if rel.is_empty() { "." } else { rel };
+        Ok(fs::openat2(&self.fd, path, flags | OFlags::CLOEXEC, mode, inside)?.into())
+    }
+
+    /// Makes one folder (0700); it may be there already.
+    fn make_folder(&self, rel: &str) -> Result<(), Error> {
+        step("make folder", rel).map_err(|e| self.error("make folder", rel, e))?;
+        match fs::mkdirat(&self.fd, rel, Mode::RWXU) {
+            Ok(()) => Ok(()),
+            // A symbolic link in its place, or a file, is not it.
+            Err(Errno::EXIST) => self
+                .open_at(rel, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())
+                .map(drop)
+                .map_err(|e| self.error("use folder", rel, e)),
+            Err(e) => Err(self.error("make folder", rel, e)),
+        }
+    }
+
+    /// Makes a file that must not be there (0600).
+    pub(crate) fn create(&self, rel: &str) -> Result<File, Error> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        step("create", rel)
+            .and_then(|()| self.open_at(rel, flags, FILE))
+            .map_err(|e| self.error("create", rel, e))
+    }
+
+    /// Opens a file for reading and writing, and makes it where it is not there.
+    pub(crate) fn open_or_create(&self, rel: &str) -> Result<File, Error> {
+        let flags = OFlags::RDWR | OFlags::CREATE;
+        step("open", rel)
+            .and_then(|()| self.open_at(rel, flags, FILE))
+            .map_err(|e| self.error("open", rel, e))
+    }
+
+    /// Opens a file that is there for reading and writing.
+    pub(crate) fn edit(&self, rel: &str) -> Result<File, Error> {
+        self.open_at(rel, OFlags::RDWR, Mode::empty()).map_err(|e| self.error("open", rel, e))
+    }
+
+    /// Appends to what was written to `file`, or fails as a whole.
+    pub(crate) fn write(&self, mut file: &File, rel: &str, bytes: &[u8]) -> Result<(), Error> {
+        let (head, tail) = halves(bytes);
+        let written = step("write", rel).and_then(|()| file.write_all(head)).and_then(|()| {
+            if tail.is_empty() { Ok(()) } else { step("write", rel).and_then(|()| file.write_all(tail)) }
+        });
+        written.map_err(|e| self.error("write", rel, e))
+    }
+
+    /// Makes a file's content durable.
+    pub(crate) fn sync_file(&self, file: &File, rel: &str) -> Result<(), Error> {
+        step("sync", rel).and_then(|()| file.sync_all()).map_err(|e| self.error("sync", rel, e))
+    }
+
+    /// Makes the names in a folder durable.
+    pub(crate) fn sync_folder(&self, rel: &str) -> Result<(), Error> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        step("sync folder", rel)
+            .and_then(|()| self.open_at(rel, flags, Mode::empty())?.sync_all())
+            .map_err(|e| self.error("sync folder", rel, e))
+    }
+
+    /// Makes everything on the file system durable.
+    pub(crate) fn sync_whole(&self) -> Result<(), Error> {
+        step("sync whole", "")
+            .and_then(|()| Ok(fs::syncfs(&self.fd)?))
+            .map_err(|e| self.error("sync the file system of", "", e))
+    }
+
+    /// Gives a file its final name. `over`: what is there under that name is replaced.
+    pub(crate) fn rename(&self, from: &str, to: &str, over: bool) -> Result<(), Error> {
+        step("rename", format_args!("{from} {to}")).map_err(|e| self.error("rename to", to, e))?;
+        let flags = if over { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
+        match fs::renameat_with(&self.fd, from, &self.fd, to, flags) {
+            // Not every file system knows how not to replace.
+            Err(Errno::INVAL) if !over => fs::linkat(&self.fd, from, &self.fd, to, AtFlags::empty())
+                .and_then(|()| fs::unlinkat(&self.fd, from, AtFlags::empty())),
+            done => done,
+        }
+        .map_err(|e| self.error("rename to", to, e))
+    }
+
+    /// Whether anything has this name.
+    pub(crate) fn exists(&self, rel: &str) -> Result<bool, Error> {
+        match fs::statat(&self.fd, rel, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(e) => Err(self.error("look at", rel, e)),
+        }
+    }
+
+    /// Whether a folder has this name.
+    pub(crate) fn is_folder(&self, rel: &str) -> Result<bool, Error> {
+        match fs::statat(&self.fd, rel, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(fs::FileType::from_raw_mode(stat.st_mode) == fs::FileType::Directory),
+            Err(Errno::NOENT) => Ok(false),
+            Err(e) => Err(self.error("look at", rel, e)),
+        }
+    }
+
+    /// Opens a file that is there for reading.
+    pub(crate) fn look_at(&self, rel: &str) -> io::Result<File> {
+        self.open_at(rel, OFlags::RDONLY, Mode::empty())
+    }
+
+    /// The whole of a file.
+    pub(crate) fn read(&self, rel: &str) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        self.open_at(rel, OFlags::RDONLY, Mode::empty())
+            .and_then(|mut file| file.read_to_end(&mut bytes))
+            .map_err(|e| self.error("read", rel, e))?;
+        Ok(bytes)
+    }
+
+    /// The names in a folder, sorted; none if it is not there.
+    pub(crate) fn list(&self, rel: &str) -> Result<Vec<String>, Error> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let folder = match self.open_at(rel, flags, Mode::empty()) {
+            Ok(folder) => folder,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(self.error("list", rel, e)),
+        };
+        let mut names = Vec::new();
+        for entry in fs::Dir::read_from(&folder).map_err(|e| self.error("list", rel, e))? {
+            let entry = entry.map_err(|e| self.error("list", rel, e))?;
+            // A name that is not UTF-8 is none of ours.
+            if let Some(name) = entry.file_name().to_str().ok().filter(|name| !matches!(*name, "." | "..")) {
+                names.push(name.to_owned());
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Removes a file; it may be gone.
+    pub(crate) fn remove(&self, rel: &str) -> Result<(), Error> {
+        step("remove", rel).map_err(|e| self.error("remove", rel, e))?;
+        match fs::unlinkat(&self.fd, rel, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(e) => Err(self.error("remove", rel, e)),
+        }
+    }
+
+    /// Cuts a file to a length, durably.
+    pub(crate) fn cut(&self, rel: &str, length: u64) -> Result<(), Error> {
+        let file = self.edit(rel)?;
+        step("cut", rel).and_then(|()| file.set_len(length)).map_err(|e| self.error("cut", rel, e))?;
+        self.sync_file(&file, rel)
+    }
+}
+
+/// The folder of a file, `""` for the root.
+pub(crate) fn parent(rel: &str) -> &str {
+    rel.rsplit_once('/').map_or("", |(parent, _)| parent)
+}
+
+/// For measuring how long the disk takes, which no paused clock should stop.
+#[expect(clippy::disallowed_methods, reason = "the archive is synchronous: there is no tokio clock here")]
+pub(crate) fn clock() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,179 @@
+//! What the catalog knows of a mailbox.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use vigie_common::document::MailboxSource;
+
+use crate::uid_set::UidSet;
+
+/// A mailbox's number in the catalog. It does not outlive the catalog: names do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MailboxId(pub(crate) i64);
+
+/// What a watcher needs to know before it asks the server for anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailboxView {
+    /// Account id.
+    pub account: String,
+    /// The mailbox's names.
+    pub mailbox: MailboxSource,
+    /// The present generation; none before the first [`Change::Select`](crate::Change::Select).
+    pub selected: Option<Selected>,
+    /// UIDs of the present generation that are dealt with (stored, gone, quarantined or open).
+    pub covered: UidSet,
+    /// UIDs of the present generation left out because they are older than `since`.
+    pub skipped: UidSet,
+    /// UIDs that are to be tried again; each of them is covered as well.
+    pub open: Vec<OpenUid>,
+    /// Messages stored in the present generation.
+    pub stored: u64,
+    /// What a complete listing could not explain, the last time that one was made.
+    pub difference: Option<Difference>,
+    /// The last tagged OK about this mailbox.
+    pub proof_of_life: Option<Timestamp>,
+    /// How it stands.
+    pub standing: Option<Standing>,
+}
+
+/// What the server last said of a mailbox, and the generation that we count it as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Selected {
+    /// UIDVALIDITY; 0 where the server's is missing or unusable.
+    pub uidvalidity: u32,
+    /// Counts from 0 within this uidvalidity.
+    pub generation: u32,
+    /// EXISTS; none when nothing was said since the generation began.
+    pub exists: Option<u32>,
+    /// UIDNEXT, where the server told it.
+    pub uidnext: Option<u32>,
+    /// When it said so, or when the generation began.
+    pub at: Timestamp,
+}
+
+/// A UID that could not be taken yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenUid {
+    /// UID.
+    pub uid: u32,
+    /// How many times it was tried.
+    pub attempts: u32,
+    /// Why the last try failed.
+    pub error: String,
+    /// Not before this.
+    pub next_try: Timestamp,
+}
+
+/// EXISTS against what we counted after a complete listing: nothing to be done about it until one changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Difference {
+    /// EXISTS.
+    pub exists: u32,
+    /// Messages that we counted.
+    pub counted: u64,
+}
+
+/// How a mailbox stands, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Standing {
+    /// In a word.
+    pub state: MailboxState,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub reason: Option<String>,
+    /// What happens next.
+    pub next_step: Option<String>,
+}
+
+/// How a mailbox stands, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MailboxState {
+    /// A connection is being made.
+    Connecting,
+    /// The server will tell of new mail (IDLE).
+    Idle,
+    /// We ask for new mail at intervals.
+    Polling,
+    /// Messages are being fetched.
+    Fetching,
+    /// Trouble; the next try is timed.
+    BackingOff,
+    /// The provider asked for less.
+    Throttled,
+    /// The credentials were refused.
+    Refused,
+    /// No proof of life for too long.
+    Stale,
+    /// Too little room to store anything.
+    DiskLow,
+    /// Nobody watches it.
+    Stopped,
+}
+
+impl MailboxState {
+    /// All of them, for reading a word back.
+    pub const ALL: [Self; 10] = [
+        Self::Connecting,
+        Self::Idle,
+        Self::Polling,
+        Self::Fetching,
+        Self::BackingOff,
+        Self::Throttled,
+        Self::Refused,
+        Self::Stale,
+        Self::DiskLow,
+        Self::Stopped,
+    ];
+
+    /// The word in the catalog and on pages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Idle => "idle",
+            Self::Polling => "polling",
+            Self::Fetching => "fetching",
+            Self::BackingOff => "backing-off",
+            Self::Throttled => "throttled",
+            Self::Refused => "refused",
+            Self::Stale => "stale",
+            Self::DiskLow => "disk-low",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// One line of `status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MailboxStatus {
+    /// Account id.
+    pub account: String,
+    /// The mailbox's names.
+    pub mailbox: MailboxSource,
+    /// The present generation and what the server last said.
+    pub selected: Option<Selected>,
+    /// Messages stored, in all generations.
+    pub stored: u64,
+    /// Octets of them.
+    pub bytes: u64,
+    /// When the last of them was stored.
+    pub last_stored: Option<Timestamp>,
+    /// UIDs dealt with in the present generation.
+    pub covered: u64,
+    /// UIDs left out because of `since`, in the present generation.
+    pub skipped: u64,
+    /// UIDs to be tried again.
+    pub open: u64,
+    /// What a complete listing could not explain.
+    pub difference: Option<Difference>,
+    /// The last tagged OK about this mailbox.
+    pub proof_of_life: Option<Timestamp>,
+    /// How it stands.
+    pub standing: Option<Standing>,
+}

@@ -1,0 +1,183 @@
+//! Everybody but the writer: follow, status, metrics. Read-only.
+
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use vigie_common::id::BlobId;
+use vigie_common::record::{Cursor, Record};
+
+use crate::catalog::{self, Catalog};
+use crate::disk::Root;
+use crate::{Error, MailboxStatus};
+
+/// A reader of an archive. It holds no lock and no transaction between calls.
+#[derive(Debug)]
+pub struct Reader {
+    root: Root,
+    catalog: Catalog,
+}
+
+/// Records behind a cursor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tail {
+    /// In the order of their `seq`.
+    pub records: Vec<Record>,
+    /// The cursor was of another catalog or its record is not there: these are from the start.
+    pub restarted: bool,
+}
+
+/// The process that writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Writer {
+    /// Its pid.
+    pub pid: u32,
+    /// Its version.
+    pub version: String,
+    /// When it opened the archive.
+    pub since: Timestamp,
+    /// When it last said that it lives.
+    pub heartbeat: Timestamp,
+}
+
+/// Sums over the whole archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Totals {
+    /// Messages stored.
+    pub messages: u64,
+    /// Octets of them.
+    pub bytes: u64,
+    /// Number of the last record; 0 if there is none.
+    pub last_seq: u64,
+}
+
+/// Where the bytes of a blob lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// The segment, relative to the archive.
+    pub segment: String,
+    /// Where in it its zstd frame begins.
+    pub offset: u64,
+    /// Octets of the frame.
+    pub length: u64,
+    /// Octets of the message.
+    pub size: u64,
+}
+
+impl Reader {
+    /// Opens the catalog of an archive.
+    ///
+    /// # Errors
+    /// [`Error::NoArchive`] if there is none (yet), [`Error::Newer`], [`Error::Damaged`].
+    pub fn open(root: &Path) -> Result<Self, Error> {
+        let catalog = Catalog::read(root)?;
+        Ok(Self { root: Root::look(root)?, catalog })
+    }
+
+    /// Name of the catalog's making.
+    ///
+    /// # Errors
+    /// From the catalog, as with all of these.
+    pub fn epoch(&self) -> Result<u64, Error> {
+        self.catalog.get(catalog::epoch)
+    }
+
+    /// At most `limit` records behind a cursor, or from the start.
+    ///
+    /// # Errors
+    /// From the catalog.
+    pub fn tail(&self, cursor: Option<&Cursor>, limit: usize) -> Result<Tail, Error> {
+        let epoch = self.epoch()?;
+        let (after, restarted) = match cursor {
+            None => (0, false),
+            Some(cursor) if cursor.epoch != epoch => (0, true),
+            Some(cursor) if cursor.seq == 0 => (0, cursor.mark != 0),
+            Some(cursor) => match self.catalog.get(|db| catalog::mark_of(db, cursor.seq))? {
+                Some(mark) if mark == cursor.mark => (cursor.seq, false),
+                _ => (0, true),
+            },
+        };
+        let records = self.catalog.get(|db| catalog::tail(db, epoch, after, limit))?;
+        Ok(Tail { records, restarted })
+    }
+
+    /// The cursor that stands before the record `seq`, for `follow --from`: that of the last record before
+    /// it; `None` where there is none, and reading starts at the beginning.
+    ///
+    /// # Errors
+    /// From the catalog.
+    pub fn before(&self, seq: u64) -> Result<Option<Cursor>, Error> {
+        let epoch = self.epoch()?;
+        self.catalog.get(|db| catalog::before(db, epoch, seq))
+    }
+
+    /// All mailboxes, by account and name.
+    ///
+    /// # Errors
+    /// From the catalog.
+    pub fn mailboxes(&self) -> Result<Vec<MailboxStatus>, Error> {
+        self.catalog.get(catalog::statuses)
+    }
+
+    /// The process that writes; `None` when it ended in order. One killed is still told: compare its heartbeat.
+    ///
+    /// # Errors
+    /// From the catalog.
+    pub fn writer(&self) -> Result<Option<Writer>, Error> {
+        self.catalog.get(catalog::writer)
+    }
+
+    /// Sums over the whole archive.
+    ///
+    /// # Errors
+    /// From the catalog.
+    pub fn totals(&self) -> Result<Totals, Error> {
+        self.catalog.get(catalog::totals)
+    }
+
+    /// Where the bytes of a blob lie; `None` when they are not kept.
+    ///
+    /// # Errors
+    /// From the catalog.
+    pub fn locate(&self, account: &str, blob: &BlobId) -> Result<Option<Location>, Error> {
+        self.catalog.get(|db| catalog::locate(db, account, blob))
+    }
+
+    /// The exact bytes of a message; `None` when they are not kept.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when they are not what they were.
+    pub fn raw(&self, account: &str, blob: &BlobId) -> Result<Option<Vec<u8>>, Error> {
+        let mut last = None;
+        loop {
+            let Some(place) = self.locate(account, blob)? else { return Ok(None) };
+            let path = self.root.path().join(&place.segment);
+            let why = match self.frame(&place) {
+                Ok(bytes) if BlobId::of(&bytes) == *blob => return Ok(Some(bytes)),
+                Ok(_) => "it does not hash to that".to_owned(),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => "the segment is gone".to_owned(),
+                Err(e) if e.raw_os_error().is_some() => return Err(Error::disk("read", path, e)),
+                Err(e) => e.to_string(),
+            };
+            // A segment may be rewritten while we look: then the blob lies elsewhere now.
+            if last.as_ref() == Some(&place) {
+                let what = format!("the message {blob} at offset {} cannot be read: {why}", place.offset);
+                return Err(Error::Damaged { path, what });
+            }
+            last = Some(place);
+        }
+    }
+
+    fn frame(&self, place: &Location) -> io::Result<Vec<u8>> {
+        let mut file = self.root.look_at(&place.segment)?;
+        file.seek(SeekFrom::Start(place.offset))?;
+        let mut bytes = Vec::new();
+        // One octet more than there should be: enough to see that there is too much.
+        let decoder = zstd::stream::read::Decoder::new(file.take(place.length))?;
+        decoder.take(place.size.saturating_add(1)).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,70 @@
+//! The step counter: counts disk steps of this thread, and fails or kills at one of them;
+//! and keeps a log of them, from which a test can tell what a power cut would have left.
+
+use std::cell::{Cell, RefCell};
+use std::fmt::Display;
+use std::io;
+
+use rustix::process::{Signal, getpid, kill_process};
+
+/// What happens at which step. Steps count from 1 from the moment that the plan is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Plan {
+    /// Nothing.
+    #[default]
+    Undisturbed,
+    /// The process dies by SIGKILL before this step.
+    Kill(u64),
+    /// This step fails with this `errno`.
+    Fail(u64, i32),
+    /// This step and all that follow fail with this `errno`.
+    FailFrom(u64, i32),
+}
+
+thread_local! {
+    static PLAN: Cell<Plan> = const { Cell::new(Plan::Undisturbed) };
+    static STEPS: Cell<u64> = const { Cell::new(0) };
+    static LOG: RefCell<Vec<(&'static str, String)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Sets the plan for this thread, and counts anew.
+pub fn set(plan: Plan) {
+    PLAN.set(plan);
+    STEPS.set(0);
+    LOG.take();
+}
+
+/// Steps taken since the plan was set.
+#[must_use]
+pub fn taken() -> u64 {
+    STEPS.get()
+}
+
+/// Steps taken since the plan was set: what, and on which path (two for a rename, with a blank between).
+#[must_use]
+pub fn log() -> Vec<(&'static str, String)> {
+    LOG.with_borrow(Clone::clone)
+}
+
+pub(crate) fn step(what: &'static str, path: impl Display) -> io::Result<()> {
+    let n = STEPS.get() + 1;
+    STEPS.set(n);
+    if PLAN.get() != Plan::Undisturbed {
+        LOG.with_borrow_mut(|log| log.push((what, path.to_string())));
+    }
+    match PLAN.get() {
+        Plan::Kill(at) if n == at => {
+            kill_process(getpid(), Signal::KILL)?;
+            Ok(())
+        }
+        Plan::Fail(at, errno) if n == at => Err(io::Error::from_raw_os_error(errno)),
+        Plan::FailFrom(at, errno) if n >= at => Err(io::Error::from_raw_os_error(errno)),
+        _ => Ok(()),
+    }
+}
+
+/// While a plan is set, every write can be torn in its middle.
+pub(crate) fn halves(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let at = if PLAN.get() == Plan::Undisturbed { bytes.len() } else { bytes.len() / 2 };
+    bytes.split_at_checked(at).unwrap_or((bytes, &[]))
+}

@@ -1,0 +1,19 @@
+//! The archive as its users meet it: rounds, readers, verification, and every fault of the disk.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "tests"
+)]
+
+mod checker;
+mod fixture;
+mod golden;
+mod interrupted;
+mod power;
+mod readers;
+mod recovery;
+mod rounds;
+mod scenario;
+mod verification;

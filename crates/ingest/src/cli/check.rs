@@ -1,0 +1,77 @@
+//! `check`: the configuration, the passwords, the archive's folder and every server, without changing anything.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::Access;
+use tokio::task::JoinSet;
+use vigie_common::exit::Exit;
+
+use super::{Outcome, exit_for, runtime, say};
+use crate::error::{Result, quoted};
+use crate::session::connect;
+use crate::settings::{Account, Settings};
+use crate::transport::Dialer;
+
+pub(super) fn run(settings: &Settings) -> Outcome {
+    say("configuration: good");
+    let mut worst = Exit::Done;
+    match writable(&settings.archive.root) {
+        Ok(()) => {
+            say(&format!("archive {}: good", settings.archive.root.display()));
+        }
+        Err(fault) => {
+            worst = Exit::CannotWrite;
+            say(&format!("archive {}: {fault}", settings.archive.root.display()));
+        }
+    }
+    let runtime = runtime()?;
+    let mut found = runtime.block_on(async {
+        let dialer = Dialer::default();
+        let mut accounts = JoinSet::new();
+        for account in &settings.accounts {
+            let (dialer, account) = (dialer.clone(), Arc::new(account.clone()));
+            accounts.spawn(async move { (account.id.clone(), look(&dialer, &account).await) });
+        }
+        accounts.join_all().await
+    });
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    for (account, looked) in found {
+        match looked {
+            Ok((watched, others)) => {
+                let shown = |names: &[String]| names.iter().map(|n| quoted(n)).collect::<Vec<_>>().join(", ");
+                say(&format!("account {account}: good; watched: {}", if watched.is_empty() { "none, see `mailboxes`".into() } else { shown(&watched) }));
+                if !others.is_empty() {
+                    say(&format!("account {account}: not watched: {}", shown(&others)));
+                }
+                if watched.is_empty() && worst == Exit::Done {
+                    worst = Exit::Config;
+                }
+            }
+            Err(error) => {
+                say(&format!("account {account}: {error}"));
+                let exit = exit_for(&error);
+                worst = if worst == Exit::Done || exit == Exit::Refused { exit } else { worst };
+            }
+        }
+    }
+    Ok(worst)
+}
+
+/// Names of the mailboxes that are watched, and of the others.
+async fn look(dialer: &Dialer, account: &Account) -> Result<(Vec<String>, Vec<String>)> {
+    let mut session = connect(dialer, account).await?;
+    let found = session.mailboxes().await?;
+    session.logout().await;
+    Ok(found.into_iter().map(|f| f.source.name).partition(|name| account.mailboxes.includes(name)))
+}
+
+/// Whether the folder, or the nearest one above it that exists, may be written to.
+fn writable(root: &Path) -> std::result::Result<(), String> {
+    let absolute = std::path::absolute(root).map_err(|e| e.to_string())?;
+    let existing = absolute.ancestors().find(|p| p.exists()).ok_or("no such folder")?;
+    if !existing.is_dir() {
+        return Err(format!("{} is no folder", existing.display()));
+    }
+    rustix::fs::access(existing, Access::WRITE_OK | Access::EXEC_OK).map_err(|e| format!("cannot write to {}: {e}; check owner and mode", existing.display()))
+}

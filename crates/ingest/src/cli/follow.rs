@@ -1,0 +1,154 @@
+//! `follow`: the catalog's records as JSON lines, for whoever acts on mail.
+//!
+//! With a cursor file the reader says which records it has finished with: it writes their cursors to our
+//! stdin, one a line, and only then is the file moved, durably. What was printed and not finished with is
+//! printed again after a restart.
+
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use vigie_archive::{Reader, Tail};
+use vigie_common::exit::Exit;
+use vigie_common::record::Cursor;
+
+use super::{Failure, Outcome, archive_failure, say};
+use crate::settings::Settings;
+
+/// The catalog is looked at this often when there is nothing new.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Records read at once.
+const PAGE: usize = 256;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Begin with this record [default: with the first]
+    #[arg(long, value_name = "SEQ", conflicts_with = "cursor")]
+    from: Option<u64>,
+    /// Begin behind the cursor in this file, and move it as cursors come in on stdin
+    #[arg(long, value_name = "FILE")]
+    cursor: Option<PathBuf>,
+    /// End when there is nothing new
+    #[arg(long)]
+    once: bool,
+}
+
+pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Outcome {
+    let failed = |error| archive_failure(&error);
+    let reader = wait_for_archive(&settings.archive.root, arguments.once)?;
+    let mut cursor = match (&arguments.cursor, arguments.from) {
+        (Some(file), _) => read_cursor(file)?,
+        (None, Some(seq)) => reader.before(seq).map_err(failed)?,
+        (None, None) => None,
+    };
+    let finished = arguments.cursor.as_ref().map(|_| finished_cursors()).transpose()?;
+    loop {
+        let Tail { records, restarted } = reader.tail(cursor.as_ref(), PAGE).map_err(failed)?;
+        if restarted {
+            tracing::warn!("the catalog is not the one that the cursor is of: records come from the start, the same ids may come again");
+        }
+        let none = records.is_empty();
+        // `before` cannot know of a record that is still to come.
+        for record in records.into_iter().filter(|r| arguments.from.is_none_or(|from| r.seq >= from)) {
+            let line = serde_json::to_string(&record).map_err(|e| Failure::new(Exit::Internal, e))?;
+            if !say(&line) {
+                return Ok(Exit::Done);
+            }
+            cursor = Some(record.cursor);
+        }
+        let wait = if none { PAUSE } else { Duration::ZERO };
+        let more = match (&arguments.cursor, &finished) {
+            (Some(file), Some(finished)) => take_cursors(file, finished, wait)?,
+            _ => {
+                if none && !arguments.once {
+                    pause(wait);
+                }
+                true
+            }
+        };
+        if !more || (none && arguments.once) {
+            return Ok(Exit::Done);
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this command has nothing to do but wait for the catalog, and no runtime")]
+fn pause(wait: Duration) {
+    std::thread::sleep(wait);
+}
+
+/// A reader may be started before ingest has made the archive.
+fn wait_for_archive(root: &Path, once: bool) -> Result<Reader, Failure> {
+    let mut told = false;
+    loop {
+        match Reader::open(root) {
+            Err(vigie_archive::Error::NoArchive { .. }) if !once => {
+                if !std::mem::replace(&mut told, true) {
+                    tracing::warn!(archive = %root.display(), "waiting for the archive");
+                }
+                pause(PAUSE);
+            }
+            opened => return opened.map_err(|e| archive_failure(&e)),
+        }
+    }
+}
+
+fn read_cursor(file: &Path) -> Result<Option<Cursor>, Failure> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => text.trim().parse().map(Some).map_err(|e| Failure::new(Exit::Usage, format!("{}: {e}", file.display()))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::new(Exit::Unavailable, format!("{}: {error}", file.display()))),
+    }
+}
+
+/// What the reader has finished with, as it says so.
+fn finished_cursors() -> Result<mpsc::Receiver<Result<Cursor, String>>, Failure> {
+    let (sender, cursors) = mpsc::channel();
+    let read = move || {
+        for line in std::io::stdin().lock().lines() {
+            let Ok(line) = line else { return };
+            let cursor = line.trim().parse().map_err(|e| format!("stdin: {e}: {}", crate::error::quoted(&line)));
+            if sender.send(cursor).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("cursors".into()).spawn(read).map_err(|e| Failure::new(Exit::Internal, e))?;
+    Ok(cursors)
+}
+
+/// Moves the file to the last cursor that came in, waiting up to `wait` for the first. `false`: the reader has closed
+/// our stdin and finishes nothing any more.
+fn take_cursors(file: &Path, cursors: &mpsc::Receiver<Result<Cursor, String>>, wait: Duration) -> Result<bool, Failure> {
+    let mut last = None;
+    let mut open = true;
+    match cursors.recv_timeout(wait) {
+        Ok(cursor) => last = Some(cursor),
+        Err(mpsc::RecvTimeoutError::Timeout) => {}
+        Err(mpsc::RecvTimeoutError::Disconnected) => open = false,
+    }
+    while let Ok(cursor) = cursors.try_recv() {
+        last = Some(cursor);
+    }
+    if let Some(cursor) = last {
+        let cursor = cursor.map_err(|e| Failure::new(Exit::Usage, e))?;
+        write_cursor(file, &cursor).map_err(|e| Failure::new(Exit::CannotWrite, format!("{}: {e}", file.display())))?;
+    }
+    Ok(open)
+}
+
+/// Replaces the file, durably: the new one first, then the name, then the folder.
+fn write_cursor(file: &Path, cursor: &Cursor) -> std::io::Result<()> {
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let new = folder.join(name);
+    std::fs::write(&new, format!("{cursor}\n"))?;
+    std::fs::File::open(&new)?.sync_all()?;
+    std::fs::rename(&new, file)?;
+    std::fs::File::open(folder)?.sync_all()
+}

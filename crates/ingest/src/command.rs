@@ -1,0 +1,254 @@
+//! Our own command layer on async-imap's transport and codec.
+//!
+//! async-imap's helpers report a refused command, or a connection that ends, as an empty success
+//! (chatmail/async-imap#95). Here a tagged NO or BAD, a BYE, the end of the stream and silence are all
+//! errors, every read has a deadline, and a connection on which a command was broken off is never used again.
+
+use std::time::Duration;
+
+use async_imap::imap_proto::{MailboxDatum, Outcome, RequestId, Response, Status};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::error::{Error, Result, quoted};
+use crate::guard::Mode;
+use crate::transport::Wire;
+
+/// A server that sends nothing for so long is gone; the same for a write that does not end.
+pub const SILENCE: Duration = Duration::from_secs(60);
+
+/// What the server told about the selected mailbox without being asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct News {
+    /// The last EXISTS.
+    pub exists: Option<u32>,
+    /// Whether messages were expunged.
+    pub expunged: bool,
+}
+
+/// An authenticated connection that commands go through.
+#[derive(Debug)]
+pub struct Channel {
+    session: async_imap::Session<Wire>,
+    /// Commands sent whose tagged answer was not read.
+    open: Vec<RequestId>,
+    /// Tagged answers that came before those of earlier commands: servers may work on several at once (RFC 3501
+    /// section 5.5). With the words of a refusal.
+    early: Vec<(RequestId, Option<String>)>,
+    /// An answer is being read: if that is broken off, the connection is out of step.
+    reading: bool,
+    news: News,
+}
+
+/// A command that was sent.
+#[derive(Debug)]
+#[must_use = "its answer must be read"]
+pub struct Sent {
+    tag: RequestId,
+    name: &'static str,
+}
+
+impl Channel {
+    /// Takes over an authenticated session.
+    pub fn new(mut session: async_imap::Session<Wire>) -> Self {
+        session.get_mut().set_mode(Mode::Normal);
+        Self { session, open: Vec::new(), early: Vec::new(), reading: false, news: News::default() }
+    }
+
+    /// Sends `command` without waiting; several may be sent before the first answer is read.
+    ///
+    /// # Errors
+    /// [`Error::Lost`].
+    pub async fn send(&mut self, name: &'static str, command: &str) -> Result<Sent> {
+        self.check_step(name)?;
+        let sent = timeout(SILENCE, self.session.run_command(command)).await;
+        match sent {
+            Ok(Ok(tag)) => {
+                self.open.push(tag.clone());
+                Ok(Sent { tag, name })
+            }
+            Ok(Err(async_imap::error::Error::Io(error))) => Err(self.lost(name, &error)),
+            Ok(Err(error)) => Err(self.out_of_step(name, quoted(&error.to_string()))),
+            Err(_) => Err(self.out_of_step(name, "the server takes no more data".into())),
+        }
+    }
+
+    /// Reads up to the tagged answer of `sent`; `on` sees each response on the way, also those that belong to other
+    /// commands on the wire.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] on NO and BAD: the connection is still good. [`Error::Lost`] on all else.
+    pub async fn finish(&mut self, sent: Sent, mut on: impl FnMut(&Response<'_>)) -> Result<()> {
+        self.check_step(sent.name)?;
+        self.reading = true;
+        let refusal = loop {
+            if let Some(at) = self.early.iter().position(|(tag, _)| *tag == sent.tag) {
+                break self.early.swap_remove(at).1;
+            }
+            let done = self
+                .read(sent.name, |response| match response {
+                    Response::Done { tag, status, outcome } => {
+                        Some((tag.clone(), (*status != Status::Ok).then(|| quoted(&described(outcome)))))
+                    }
+                    _ => {
+                        on(response);
+                        None
+                    }
+                })
+                .await?;
+            if let Some((tag, refusal)) = done {
+                let Some(at) = self.open.iter().position(|open| *open == tag) else {
+                    return Err(self.out_of_step(sent.name, "the server answered a command that was not sent".into()));
+                };
+                self.open.swap_remove(at);
+                self.early.push((tag, refusal));
+            }
+        };
+        self.reading = false;
+        refusal.map_or(Ok(()), |text| Err(Error::Refused { command: sent.name, text }))
+    }
+
+    /// Sends `command` and reads its answer.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send) and [`finish`](Self::finish).
+    pub async fn run(&mut self, name: &'static str, command: &str, on: impl FnMut(&Response<'_>)) -> Result<()> {
+        if !self.open.is_empty() || !self.early.is_empty() {
+            return Err(self.out_of_step(name, "answers of earlier commands were never read".into()));
+        }
+        let sent = self.send(name, command).await?;
+        self.finish(sent, on).await
+    }
+
+    /// IDLE (RFC 2177) until there is news, `until` has passed, or `stop` resolves. Returns whether there is news.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: the server does not want to; poll instead. [`Error::Lost`].
+    pub async fn idle(&mut self, until: Instant, stop: impl Future<Output = ()>) -> Result<bool> {
+        const NAME: &str = "IDLE";
+        self.news = News::default();
+        let sent = self.send(NAME, NAME).await?;
+        self.reading = true;
+        loop {
+            let begun = self
+                .read(NAME, |response| match response {
+                    Response::Continue(_) => Some(None),
+                    Response::Done { outcome, .. } => Some(Some(quoted(&described(outcome)))),
+                    _ => None,
+                })
+                .await?;
+            match begun {
+                None => {}
+                Some(None) => break,
+                Some(Some(text)) => {
+                    self.open.clear();
+                    self.reading = false;
+                    return Err(Error::Refused { command: NAME, text });
+                }
+            }
+        }
+        tokio::pin!(stop);
+        // EXISTS may come before the continuation (Outlook.com), so it is looked at first.
+        while self.news == News::default() {
+            tokio::select! {
+                read = timeout_at(until, self.session.read_response()) => match read {
+                    Err(_) => break,
+                    Ok(Ok(Some(data))) => {
+                        self.note(NAME, data.parsed())?;
+                        if matches!(data.parsed(), Response::Done { .. }) {
+                            return Err(self.out_of_step(NAME, "the server ended it by itself".into()));
+                        }
+                    }
+                    Ok(Ok(None)) => return Err(self.closed(NAME)),
+                    Ok(Err(error)) => return Err(self.lost(NAME, &error)),
+                },
+                () = &mut stop => break,
+            }
+        }
+        let news = self.news != News::default();
+        let done = timeout(SILENCE, self.session.run_command_untagged("DONE")).await;
+        match done {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(self.out_of_step(NAME, quoted(&error.to_string()))),
+            Err(_) => return Err(self.out_of_step(NAME, "the server takes no more data".into())),
+        }
+        self.reading = false;
+        self.finish(sent, |_| ()).await?;
+        Ok(news || self.news != News::default())
+    }
+
+    /// What the server told without being asked since the last call.
+    pub fn take_news(&mut self) -> News {
+        std::mem::take(&mut self.news)
+    }
+
+    /// What the server told without being asked since the last [`take_news`](Self::take_news).
+    #[must_use]
+    pub fn news(&self) -> News {
+        self.news
+    }
+
+    /// A literal of `bytes` is expected.
+    pub fn expect_literal(&mut self, bytes: u64) {
+        self.session.get_mut().expect_literal(bytes);
+    }
+
+    /// Reads one response and lets `on` look at it. Silence counts from the last byte, not from the last response:
+    /// large messages on slow lines take their time.
+    async fn read<R>(&mut self, name: &'static str, on: impl FnOnce(&Response<'_>) -> R) -> Result<R> {
+        loop {
+            let before = self.session.get_ref().received();
+            match timeout(SILENCE, self.session.read_response()).await {
+                Ok(Ok(Some(data))) => {
+                    self.note(name, data.parsed())?;
+                    return Ok(on(data.parsed()));
+                }
+                Ok(Ok(None)) => return Err(self.closed(name)),
+                Ok(Err(error)) => return Err(self.lost(name, &error)),
+                Err(_) if self.session.get_ref().received() > before => {}
+                Err(_) => {
+                    return Err(self.out_of_step(name, format!("the server was silent for {} s", SILENCE.as_secs())));
+                }
+            }
+        }
+    }
+
+    /// What any response may tell, whatever was asked.
+    fn note(&mut self, name: &'static str, response: &Response<'_>) -> Result<()> {
+        match response {
+            Response::MailboxData(MailboxDatum::Exists(n)) => self.news.exists = Some(*n),
+            Response::Expunge(_) | Response::Vanished { .. } => self.news.expunged = true,
+            Response::Data { status: Status::Bye, outcome } => {
+                let text = quoted(&described(outcome));
+                return Err(self.out_of_step(name, format!("the server said good-bye: {text}")));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn check_step(&mut self, name: &'static str) -> Result<()> {
+        if self.reading { Err(self.out_of_step(name, "an earlier command was broken off".into())) } else { Ok(()) }
+    }
+
+    fn closed(&mut self, during: &'static str) -> Error {
+        self.out_of_step(during, "the server closed the connection".into())
+    }
+
+    fn lost(&mut self, during: &'static str, error: &std::io::Error) -> Error {
+        self.reading = true;
+        Error::lost(during, error)
+    }
+
+    fn out_of_step(&mut self, during: &'static str, cause: String) -> Error {
+        self.reading = true;
+        Error::Lost { during, cause }
+    }
+}
+
+/// Code and text of a status response.
+fn described(outcome: &Outcome<'_>) -> String {
+    match (&outcome.code, outcome.information.as_deref()) {
+        (None, text) => text.unwrap_or("without a reason").to_owned(),
+        (Some(code), text) => format!("[{code:?}] {}", text.unwrap_or_default()),
+    }
+}

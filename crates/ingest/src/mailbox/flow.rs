@@ -1,0 +1,383 @@
+//! Messages on their way from the server to the archive: two commands ahead on the wire, parsing beside it,
+//! committing behind it. What is on its way is bounded in bytes.
+
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use vigie_archive::{Change, Message, OpenUid, Round, UidSet};
+use vigie_common::clock;
+
+use super::{Mailbox, Shared};
+use crate::command::Sent;
+use crate::error::{Error, Result};
+use crate::message::{Fetched, Origin, prepare};
+use crate::plan::Batch;
+use crate::session::{Body, Listed, Session};
+
+/// Commands on the wire at once: the next one waits at the server while the answer of the last one is read.
+const AHEAD: usize = 2;
+/// No message is larger than this; one that is stays open.
+const LARGEST: u64 = 256 << 20;
+/// KiB that may be on their way in one batch (see [`Shared::room`]).
+const MOST_ROOM: u64 = 8 << 10;
+
+/// A flow of one mailbox within one generation.
+#[derive(Debug)]
+pub(super) struct Flow {
+    origin: Arc<Origin>,
+    sent: VecDeque<Asked>,
+    work: JoinSet<Result<Dealt>>,
+    windows: VecDeque<Window>,
+    /// Number of the first of `windows` since the flow began.
+    first_window: usize,
+}
+
+#[derive(Debug)]
+struct Asked {
+    sent: Sent,
+    batch: Batch,
+    window: usize,
+    since: Instant,
+    permit: OwnedSemaphorePermit,
+    /// What of it came by while answers of earlier commands were read.
+    early: Vec<Body>,
+}
+
+/// A listed window; it joins the coverage when nothing of it is on its way any more.
+#[derive(Debug)]
+struct Window {
+    range: RangeInclusive<u32>,
+    skipped: UidSet,
+    open: Vec<Listed>,
+    reasons: Vec<String>,
+    on_the_way: usize,
+}
+
+#[derive(Debug)]
+struct Dealt {
+    window: usize,
+    uids: Vec<u32>,
+    bytes: u64,
+}
+
+impl Flow {
+    pub(super) fn new(origin: Origin) -> Self {
+        Self {
+            origin: Arc::new(origin),
+            sent: VecDeque::new(),
+            work: JoinSet::new(),
+            windows: VecDeque::new(),
+            first_window: 0,
+        }
+    }
+
+    /// The highest UID listed in windows that have not joined the coverage yet.
+    pub(super) fn highest(&self) -> Option<u32> {
+        self.windows.iter().map(|w| *w.range.end()).max()
+    }
+
+    pub(super) fn begin_window(&mut self, range: RangeInclusive<u32>, skipped: UidSet) {
+        self.windows.push_back(Window { range, skipped, open: Vec::new(), reasons: Vec::new(), on_the_way: 0 });
+    }
+
+    /// A message of the window begun last will be tried again another time.
+    pub(super) fn leave_open(&mut self, message: &Listed, reason: String) {
+        if let Some(window) = self.windows.back_mut() {
+            window.open.push(message.clone());
+            window.reasons.push(reason);
+        }
+    }
+
+    /// Asks for a batch of the window begun last; reads an earlier answer where there are enough on the wire.
+    pub(super) async fn fetch(&mut self, mailbox: &mut Mailbox, session: &mut Session, batch: Batch) -> Result<()> {
+        if mailbox.shared.shutdown.is_cancelled() {
+            return Err(Error::Stopped);
+        }
+        if batch.is_large() {
+            self.drain(mailbox, session).await?;
+            return self.fetch_large(mailbox, session, batch).await;
+        }
+        while self.sent.len() >= AHEAD {
+            self.read(mailbox, session).await?;
+        }
+        let permit = loop {
+            let room = Arc::clone(&mailbox.shared.room);
+            let wanted = room_for(&batch);
+            if self.sent.is_empty() {
+                // What takes the room is being parsed and stored, and needs nothing from us.
+                break room.acquire_many_owned(wanted).await.map_err(|e| Error::Internal(e.to_string()))?;
+            }
+            match room.try_acquire_many_owned(wanted) {
+                Ok(permit) => break permit,
+                Err(_) => self.read(mailbox, session).await?,
+            }
+        };
+        let sent = session.ask_bodies(&batch.uids(), batch.largest()).await?;
+        let window = self.present_window();
+        self.count(window, 1);
+        self.sent.push_back(Asked { sent, batch, window, since: Instant::now(), permit, early: Vec::new() });
+        self.reap(mailbox, false).await
+    }
+
+    /// Reads all answers that are on the wire.
+    pub(super) async fn drain(&mut self, mailbox: &mut Mailbox, session: &mut Session) -> Result<()> {
+        while !self.sent.is_empty() {
+            self.read(mailbox, session).await?;
+        }
+        self.reap(mailbox, false).await
+    }
+
+    /// Waits until everything is stored and every window has joined the coverage.
+    pub(super) async fn finish(&mut self, mailbox: &mut Mailbox) -> Result<()> {
+        self.reap(mailbox, true).await
+    }
+
+    async fn read(&mut self, mailbox: &mut Mailbox, session: &mut Session) -> Result<()> {
+        let Some(Asked { sent, batch, window, since, permit, mut early }) = self.sent.pop_front() else { return Ok(()) };
+        let uids = batch.uids();
+        let mut wanted = uids.clone();
+        for other in &self.sent {
+            wanted.union(&other.batch.uids());
+        }
+        match session.read_bodies(sent, &wanted).await {
+            Ok(came) => {
+                let (own, others): (Vec<_>, Vec<_>) = came.into_iter().partition(|body| uids.contains(body.uid));
+                for body in others {
+                    if let Some(asked) = self.sent.iter_mut().find(|asked| asked.batch.uids().contains(body.uid)) {
+                        asked.early.push(body);
+                    }
+                }
+                early.extend(own);
+                // Whatever a server sends twice, the first counts.
+                early.sort_by_key(|body| body.uid);
+                early.dedup_by_key(|body| body.uid);
+                let bodies = early;
+                let missing: UidSet = {
+                    let got: UidSet = bodies.iter().map(|b| b.uid).collect();
+                    batch.messages.iter().map(|m| m.uid).filter(|&uid| !got.contains(uid)).collect()
+                };
+                let not_sent: Vec<Listed> = batch.messages.iter().filter(|m| missing.contains(m.uid)).cloned().collect();
+                self.store(mailbox, batch, bodies, window, since, permit);
+                self.missing(mailbox, session, window, not_sent).await
+            }
+            Err(Error::Refused { text, .. }) => {
+                self.count(window, -1);
+                drop(permit);
+                self.drain_rest(mailbox, session).await?;
+                self.refused(mailbox, session, batch, window, text).await
+            }
+            Err(error) => {
+                if matches!(error, Error::Lost { .. }) {
+                    for message in &batch.messages {
+                        *mailbox.suspects.entry(message.uid).or_default() += 1;
+                    }
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The halves of a refused batch one after the other; one message alone is left open.
+    async fn refused(&mut self, mailbox: &mut Mailbox, session: &mut Session, batch: Batch, window: usize, text: String) -> Result<()> {
+        let mut rest: Vec<(Batch, String)> = vec![(batch, text)];
+        while let Some((batch, text)) = rest.pop() {
+            if let [message] = batch.messages.as_slice() {
+                self.note_open(window, message.clone(), format!("the server refuses this message: {text}"));
+                continue;
+            }
+            for half in batch.halves() {
+                let uids = half.uids();
+                let permit = Arc::clone(&mailbox.shared.room)
+                    .acquire_many_owned(room_for(&half))
+                    .await
+                    .map_err(|e| Error::Internal(e.to_string()))?;
+                let since = Instant::now();
+                let sent = session.ask_bodies(&uids, half.largest()).await?;
+                match session.read_bodies(sent, &uids).await {
+                    Ok(bodies) => {
+                        self.count(window, 1);
+                        self.store(mailbox, half, bodies, window, since, permit);
+                    }
+                    Err(Error::Refused { text, .. }) => rest.push((half, text)),
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what else is on the wire, before commands whose answers are awaited one by one.
+    async fn drain_rest(&mut self, mailbox: &mut Mailbox, session: &mut Session) -> Result<()> {
+        while !self.sent.is_empty() {
+            Box::pin(self.read(mailbox, session)).await?;
+        }
+        Ok(())
+    }
+
+    /// Messages that the server listed and did not send: gone, or open.
+    async fn missing(&mut self, mailbox: &mut Mailbox, session: &mut Session, window: usize, not_sent: Vec<Listed>) -> Result<()> {
+        if not_sent.is_empty() {
+            return Ok(());
+        }
+        self.count(window, 1);
+        self.drain_rest(mailbox, session).await?;
+        let there = session.still_there(&not_sent.iter().map(|l| l.uid).collect()).await?;
+        self.count(window, -1);
+        for message in not_sent {
+            if there.contains(message.uid) {
+                self.note_open(window, message, "the server lists this message but does not send it".into());
+            } else {
+                mailbox.pass.gone += 1;
+                mailbox.shared.progress.stored(1, 0);
+            }
+        }
+        Ok(())
+    }
+
+    async fn fetch_large(&mut self, mailbox: &mut Mailbox, session: &mut Session, batch: Batch) -> Result<()> {
+        let Some(message) = batch.messages.first().cloned() else { return Ok(()) };
+        let window = self.present_window();
+        let permit = Arc::clone(&mailbox.shared.room)
+            .acquire_many_owned(room_for(&batch))
+            .await
+            .map_err(|e| Error::Internal(e.to_string()))?;
+        let since = Instant::now();
+        match session.large_body(message.uid, LARGEST).await {
+            Ok(Some(body)) => {
+                self.count(window, 1);
+                self.store(mailbox, batch, vec![body], window, since, permit);
+                Ok(())
+            }
+            Ok(None) => self.missing(mailbox, session, window, vec![message]).await,
+            Err(Error::Refused { text, .. }) => {
+                self.note_open(window, message, format!("the server refuses this message: {text}"));
+                Ok(())
+            }
+            Err(error) => {
+                if matches!(error, Error::Lost { .. }) {
+                    *mailbox.suspects.entry(message.uid).or_default() += 1;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Parses and commits beside the wire.
+    fn store(&mut self, mailbox: &Mailbox, batch: Batch, bodies: Vec<Body>, window: usize, since: Instant, permit: OwnedSemaphorePermit) {
+        let took = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let fetched = Fetched { at: clock::now(), took };
+        let origin = Arc::clone(&self.origin);
+        let shared = mailbox.shared.clone();
+        self.work.spawn(async move {
+            let dealt = deal(&shared, origin, batch, bodies, fetched, window).await;
+            drop(permit);
+            dealt
+        });
+    }
+
+    /// Takes note of what was stored; `all`: waits for all of it.
+    async fn reap(&mut self, mailbox: &mut Mailbox, all: bool) -> Result<()> {
+        loop {
+            let dealt = if all { self.work.join_next().await } else { self.work.try_join_next() };
+            let Some(dealt) = dealt else { break };
+            let Dealt { window, uids, bytes } = dealt.map_err(|e| Error::Internal(e.to_string()))??;
+            mailbox.pass.stored += uids.len() as u64;
+            mailbox.pass.bytes += bytes;
+            for uid in uids {
+                mailbox.known.stored.insert(uid..=uid);
+                mailbox.known.covered.insert(uid..=uid);
+                mailbox.suspects.remove(&uid);
+            }
+            self.count(window, -1);
+        }
+        while self.windows.front().is_some_and(|w| w.on_the_way == 0 && (all || self.windows.len() > 1)) {
+            let Some(window) = self.windows.pop_front() else { break };
+            self.first_window += 1;
+            join(mailbox, window).await?;
+        }
+        Ok(())
+    }
+
+    fn present_window(&self) -> usize {
+        self.first_window + self.windows.len().saturating_sub(1)
+    }
+
+    fn window_mut(&mut self, number: usize) -> Option<&mut Window> {
+        self.windows.get_mut(number.checked_sub(self.first_window)?)
+    }
+
+    fn count(&mut self, window: usize, by: isize) {
+        if let Some(window) = self.window_mut(window) {
+            window.on_the_way = window.on_the_way.saturating_add_signed(by);
+        }
+    }
+
+    fn note_open(&mut self, window: usize, message: Listed, reason: String) {
+        if let Some(window) = self.window_mut(window) {
+            window.open.push(message);
+            window.reasons.push(reason);
+        }
+    }
+}
+
+/// The listed window joins the coverage: all of it is stored, gone, skipped or open.
+async fn join(mailbox: &mut Mailbox, window: Window) -> Result<()> {
+    let Window { range, skipped, open, reasons, .. } = window;
+    let id = mailbox.id;
+    let covered = skipped.missing(*range.start(), *range.end());
+    let mut changes = Vec::new();
+    if !skipped.is_empty() {
+        changes.push(Change::Skipped { mailbox: id, uids: skipped.clone() });
+    }
+    changes.push(Change::Covered { mailbox: id, uids: covered.clone() });
+    for (message, error) in open.iter().zip(reasons) {
+        let before = mailbox.known.open.iter().find(|o| o.uid == message.uid).map_or(0, |o| o.attempts);
+        let attempts = before + 1;
+        let next_try = Mailbox::next_try(attempts);
+        tracing::warn!(account = mailbox.account.id, mailbox = mailbox.source.name, uid = message.uid, attempts, error, "a message stays open");
+        mailbox.known.open.retain(|o| o.uid != message.uid);
+        mailbox.known.open.push(OpenUid { uid: message.uid, attempts, error: error.clone(), next_try });
+        changes.push(Change::Open { mailbox: id, uid: message.uid, attempts, error, next_try });
+    }
+    mailbox.commit(changes).await?;
+    mailbox.known.covered.union(&covered);
+    mailbox.known.skipped.union(&skipped);
+    Ok(())
+}
+
+async fn deal(shared: &Shared, origin: Arc<Origin>, batch: Batch, bodies: Vec<Body>, fetched: Fetched, window: usize) -> Result<Dealt> {
+    let bytes: u64 = bodies.iter().map(|b| b.bytes.len() as u64).sum();
+    let uids: Vec<u32> = bodies.iter().map(|b| b.uid).collect();
+    let messages = tokio::task::spawn_blocking(move || prepare_all(&origin, &batch, bodies, fetched))
+        .await
+        .map_err(|e| Error::Internal(e.to_string()))?
+        .map_err(|e| Error::Internal(e.to_string()))?;
+    if messages.is_empty() {
+        return Ok(Dealt { window, uids, bytes });
+    }
+    let ids: Vec<_> = messages.iter().map(|m| m.entry.id.clone()).collect();
+    let committed = shared.store.commit(Round { messages, ..Round::default() }).await?;
+    if ids.iter().any(|id| committed.conflicts.contains(id)) {
+        return Err(Error::Conflict);
+    }
+    shared.progress.stored(uids.len() as u64, bytes);
+    Ok(Dealt { window, uids, bytes })
+}
+
+fn prepare_all(origin: &Origin, batch: &Batch, bodies: Vec<Body>, fetched: Fetched) -> std::io::Result<Vec<Message>> {
+    bodies
+        .into_iter()
+        .filter_map(|body| Some((batch.messages.iter().find(|l| l.uid == body.uid)?, body)))
+        .map(|(listed, body)| prepare(origin, listed, &body, fetched))
+        .collect()
+}
+
+/// KiB that a batch takes on its way.
+fn room_for(batch: &Batch) -> u32 {
+    let kib = batch.bytes.div_ceil(1024) + batch.messages.len() as u64;
+    u32::try_from(kib.min(MOST_ROOM)).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,68 @@
+//! Looking again: servers forget UIDs for a while, and say so only by a count that does not fit.
+
+use vigie_archive::{Change, Difference};
+
+use super::Mailbox;
+use crate::error::Result;
+use crate::plan::{Width, next_window};
+use crate::session::{Listed, Session};
+
+/// UIDs that are listed again at each pass.
+const LATEST: u32 = 100;
+
+impl Mailbox {
+    /// The last 100 UIDs each time; everything when EXISTS is not what we count. A difference that remains after one
+    /// complete listing is remembered, and starts no other until it changes.
+    pub(super) async fn recheck(&mut self, session: &mut Session, exists: u32) -> Result<()> {
+        let Some(top) = self.known.dealt().highest() else { return Ok(()) };
+        let low = top.saturating_sub(LATEST - 1).max(1);
+        if !self.fetched_in_this_pass(low) {
+            let listed = session.list(low, Some(top)).await?;
+            self.fetch_forgotten(session, listed).await?;
+        }
+        if self.is_explained(exists) {
+            return Ok(());
+        }
+        let mut asked = vigie_archive::UidSet::new();
+        let mut width = Width::default();
+        while let Some(window) = next_window(&asked, top, width) {
+            let listed = session.list(*window.start(), Some(*window.end())).await?;
+            asked.insert(window);
+            width.learn(listed.len());
+            self.fetch_forgotten(session, listed).await?;
+        }
+        let counted = self.known.counted();
+        let listed = (counted != u64::from(exists)).then_some(Difference { exists, counted });
+        self.commit(vec![Change::Difference { mailbox: self.id, listed }]).await?;
+        self.known.difference = listed;
+        Ok(())
+    }
+
+    /// What was listed a moment ago need not be listed again.
+    fn fetched_in_this_pass(&self, low: u32) -> bool {
+        self.pass.stored > 0 && self.known.stored.missing(low, low).is_empty() && self.pass.stored >= u64::from(LATEST)
+    }
+
+    /// As many messages more or less than counted as after the last complete listing.
+    fn is_explained(&self, exists: u32) -> bool {
+        let apart = |exists: u32, counted: u64| i64::from(exists) - i64::try_from(counted).unwrap_or(i64::MAX);
+        let now = apart(exists, self.known.counted());
+        now == self.known.difference.map_or(0, |d| apart(d.exists, d.counted))
+    }
+
+    /// Fetches those of `listed` that were taken for dealt with, and are not stored.
+    async fn fetch_forgotten(&mut self, session: &mut Session, listed: Vec<Listed>) -> Result<()> {
+        let forgotten: Vec<Listed> = listed
+            .into_iter()
+            .filter(|l| {
+                let open = self.known.open.iter().any(|o| o.uid == l.uid);
+                self.known.covered.contains(l.uid) && !open && !self.known.stored.contains(l.uid)
+            })
+            .collect();
+        let Some((first, last)) = forgotten.first().zip(forgotten.last()).map(|(f, l)| (f.uid, l.uid)) else { return Ok(()) };
+        tracing::info!(account = self.account.id, mailbox = self.source.name, messages = forgotten.len(), "the server shows messages that it did not show before");
+        let mut flow = self.flow()?;
+        self.fetch_window(session, &mut flow, first..=last, forgotten).await?;
+        flow.finish(self).await
+    }
+}

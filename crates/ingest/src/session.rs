@@ -1,0 +1,98 @@
+//! A session with an IMAP server: one file a phase of the protocol (RFC 3501).
+
+mod auth;
+mod connect;
+mod fetch;
+mod list;
+mod mutf7;
+mod select;
+
+pub use self::connect::connect;
+pub use self::fetch::{Body, Listed, SLICE};
+pub use self::list::Found;
+pub use self::select::{Examined, Told};
+use async_imap::imap_proto::Capability;
+
+use crate::command::{Channel, News};
+use crate::error::Result;
+
+/// An authenticated connection, and what the server can do.
+#[derive(Debug)]
+pub struct Session {
+    channel: Channel,
+    capabilities: Capabilities,
+}
+
+/// What a server says that it can do. Names are compared without regard to case.
+#[derive(Debug, Clone, Default)]
+pub struct Capabilities(Vec<String>);
+
+impl Capabilities {
+    /// Whether the server offers `name`.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|c| c.eq_ignore_ascii_case(name))
+    }
+
+    fn add(&mut self, offered: &[Capability<'_>]) {
+        self.0.extend(offered.iter().map(|capability| match capability {
+            Capability::Imap4rev1 => "IMAP4rev1".to_owned(),
+            Capability::Auth(mechanism) => format!("AUTH={mechanism}"),
+            Capability::Atom(name) => name.to_string(),
+        }));
+    }
+}
+
+impl Session {
+    /// What the server can do.
+    #[must_use]
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// A round trip that changes nothing, and brings news of the selected mailbox.
+    ///
+    /// # Errors
+    /// The connection is lost, or refused.
+    pub async fn noop(&mut self) -> Result<()> {
+        self.channel.run("NOOP", "NOOP", |_| ()).await
+    }
+
+    /// Says good-bye. The answer is not worth waiting for.
+    pub async fn logout(mut self) {
+        let _ = self.channel.send("LOGOUT", "LOGOUT").await;
+    }
+
+    /// IDLE: see [`Channel::idle`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn idle(&mut self, until: tokio::time::Instant, stop: impl Future<Output = ()>) -> Result<bool> {
+        self.channel.idle(until, stop).await
+    }
+
+    /// What the server told of the selected mailbox without being asked since the last call.
+    pub fn take_news(&mut self) -> News {
+        self.channel.take_news()
+    }
+
+    /// The same, left where it is.
+    #[must_use]
+    pub fn news(&self) -> News {
+        self.channel.news()
+    }
+}
+
+/// A quoted string (RFC 3501 section 4.3).
+fn quote(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        if matches!(c, '"' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out.push('"');
+    out
+}

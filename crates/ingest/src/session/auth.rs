@@ -1,0 +1,78 @@
+//! AUTHENTICATE PLAIN (RFC 4616), or LOGIN where the server has nothing better.
+
+use async_imap::Client;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::timeout;
+
+use super::Capabilities;
+use crate::command::{Channel, SILENCE};
+use crate::error::{Error, Result, quoted};
+use crate::guard::Mode;
+use crate::settings::Account;
+use crate::transport::Wire;
+
+/// Answers the one challenge of PLAIN.
+struct Plain(SecretString);
+
+impl async_imap::Authenticator for Plain {
+    type Response = String;
+
+    fn process(&mut self, _challenge: &[u8]) -> String {
+        self.0.expose_secret().to_owned()
+    }
+}
+
+pub(super) async fn login(
+    mut client: Client<Wire>,
+    offered: &Capabilities,
+    account: &Account,
+    password: &SecretString,
+) -> Result<Channel> {
+    client.get_mut().set_mode(Mode::Authenticating);
+    let answered = if offered.has("AUTH=PLAIN") {
+        let response = SecretString::from(format!("\0{}\0{}", account.user, password.expose_secret()));
+        timeout(SILENCE, client.authenticate("PLAIN", Plain(response))).await
+    } else if offered.has("LOGINDISABLED") {
+        return Err(Error::Unsuitable(
+            "the server takes no password on this connection (LOGINDISABLED); use tls = \"implicit\" or \"starttls\"".into(),
+        ));
+    } else {
+        timeout(SILENCE, client.login(&account.user, password.expose_secret())).await
+    };
+    match answered {
+        Ok(Ok(session)) => Ok(Channel::new(session)),
+        Ok(Err((error, _))) => Err(refused(error, account)),
+        Err(_) => Err(Error::Lost { during: "login", cause: "no answer".into() }),
+    }
+}
+
+/// A refusal means the credentials, unless the server says that it is itself not well (RFC 5530).
+fn refused(error: async_imap::error::Error, account: &Account) -> Error {
+    use async_imap::error::Error as Imap;
+    match error {
+        Imap::Io(error) => Error::lost("login", &error),
+        Imap::ConnectionLost => Error::Lost { during: "login", cause: "the server closed the connection".into() },
+        Imap::No(_) => {
+            let text = reason(&error);
+            let transient = ["[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[SERVERBUG]", "not connected", "try again", "[THROTTLED]"];
+            let folded = text.to_ascii_lowercase();
+            if transient.iter().any(|sign| folded.contains(&sign.to_ascii_lowercase())) {
+                Error::Refused { command: "login", text }
+            } else {
+                Error::Credentials { user: account.user.clone(), text: format!("{text}; check `user` and the {}", account.password.place()) }
+            }
+        }
+        Imap::Validate(_) => Error::Unsuitable("user or password holds a line end".into()),
+        error => Error::Refused { command: "login", text: reason(&error) },
+    }
+}
+
+/// The server's words in an error of async-imap, which wraps them as `code: .., info: Some("..")`.
+pub(super) fn reason(error: &async_imap::error::Error) -> String {
+    let text = error.to_string();
+    let words = text
+        .split_once("info: Some(\"")
+        .and_then(|(_, rest)| rest.strip_suffix("\")"))
+        .map_or(text.as_str(), |words| words);
+    quoted(words)
+}

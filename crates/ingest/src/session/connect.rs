@@ -1,0 +1,129 @@
+//! From nothing to an authenticated session: TCP, TLS or STARTTLS, capabilities, login.
+
+use std::time::Duration;
+
+use async_imap::Client;
+use async_imap::imap_proto::{Response, Status};
+use tokio::time::timeout;
+use vigie_common::config::Tls;
+
+use super::{Capabilities, Session, auth};
+use crate::error::{Error, Result, quoted};
+use crate::guard::Mode;
+use crate::settings::Account;
+use crate::transport::{Dialer, Wire, guarded};
+
+/// All of it ends within this.
+const DEADLINE: Duration = Duration::from_secs(90);
+
+/// Connects to `account` and logs in.
+///
+/// # Errors
+/// Anything but [`Error::Archive`] and [`Error::Conflict`]. No credential is sent before the connection is
+/// protected as the account asks, nor after a greeting that is not what it should be.
+pub async fn connect(dialer: &Dialer, account: &Account) -> Result<Session> {
+    let slow = || Error::Unreachable {
+        host: account.host.clone(),
+        port: account.port,
+        cause: format!("no login within {} s", DEADLINE.as_secs()),
+    };
+    timeout(DEADLINE, steps(dialer, account)).await.map_err(|_| slow())?
+}
+
+async fn steps(dialer: &Dialer, account: &Account) -> Result<Session> {
+    // Before anything is asked of the server: a password that cannot be read is no reason to knock.
+    let password = account.password.read().await.map_err(|e| Error::Secret(e.into()))?;
+    let stream = Box::new(dialer.tcp(account).await?);
+    let mut client = match account.tls {
+        Tls::Implicit => greeted(guarded(dialer.tls(account, stream).await?)).await?,
+        Tls::None => greeted(guarded(stream)).await?,
+        Tls::Starttls => {
+            let plain = starttls(greeted(guarded(stream)).await?).await?;
+            Client::new(guarded(dialer.tls(account, plain).await?))
+        }
+    };
+    let offered = capabilities(&mut client).await?;
+    let mut channel = auth::login(client, &offered, account, &password).await?;
+    let mut capabilities = Capabilities::default();
+    channel
+        .run("CAPABILITY", "CAPABILITY", |response| {
+            if let Response::Capabilities(list) = response {
+                capabilities.add(list);
+            }
+        })
+        .await?;
+    if capabilities.has("ID") {
+        // Some providers (163.com) serve nobody who does not say who they are. The answer does not matter.
+        let command = format!("ID (\"name\" \"vigie\" \"version\" \"{}\")", env!("CARGO_PKG_VERSION"));
+        match channel.run("ID", &command, |_| ()).await {
+            Ok(()) | Err(Error::Refused { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Session { channel, capabilities })
+}
+
+/// Reads the greeting. PREAUTH is refused: nobody asked for it, and it is how STARTTLS is stripped.
+async fn greeted(wire: Wire) -> Result<Client<Wire>> {
+    const DURING: &str = "the greeting";
+    let mut client = Client::new(wire);
+    let greeting = timeout(crate::command::SILENCE, client.read_response())
+        .await
+        .map_err(|_| Error::Lost { during: DURING, cause: "the server said nothing; is `tls` right for this port?".into() })?
+        .map_err(|e| Error::lost(DURING, &e))?;
+    let Some(greeting) = greeting else {
+        return Err(Error::Lost { during: DURING, cause: "the server closed the connection".into() });
+    };
+    match greeting.parsed() {
+        Response::Data { status: Status::Ok, .. } => {}
+        Response::Data { status: Status::PreAuth, .. } => {
+            return Err(Error::Unsuitable("the server says that we are logged in already (PREAUTH), which we did not ask for; somebody may be interfering with the connection".into()));
+        }
+        Response::Data { status: Status::Bye, outcome } => {
+            let text = quoted(outcome.information.as_deref().unwrap_or_default());
+            return Err(Error::Lost { during: DURING, cause: format!("the server turned us away: {text}") });
+        }
+        _ => return Err(Error::Unsuitable("what answers there is no IMAP server".into())),
+    }
+    Ok(client)
+}
+
+/// Asks for encryption (RFC 3501 section 6.2.1), and gives back the stream on which it begins.
+async fn starttls(mut client: Client<Wire>) -> Result<Box<dyn crate::transport::Transport>> {
+    const NAME: &str = "STARTTLS";
+    client.get_mut().set_mode(Mode::Switching);
+    match timeout(crate::command::SILENCE, client.run_command_and_check_ok(NAME, None)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(async_imap::error::Error::Io(error))) => return Err(Error::lost(NAME, &error)),
+        Ok(Err(error)) => {
+            return Err(Error::Unsuitable(format!(
+                "the server does not begin encryption ({}); no password is sent without it, use tls = \"implicit\" if the server offers that",
+                auth::reason(&error)
+            )));
+        }
+        Err(_) => return Err(Error::Lost { during: NAME, cause: "no answer".into() }),
+    }
+    let buffered = client.into_inner().into_inner().map_err(|violation| Error::Lost { during: NAME, cause: violation.to_string() })?;
+    Ok(buffered.into_inner())
+}
+
+/// CAPABILITY before login.
+async fn capabilities(client: &mut Client<Wire>) -> Result<Capabilities> {
+    const NAME: &str = "CAPABILITY";
+    let (sender, told) = async_channel::unbounded();
+    match timeout(crate::command::SILENCE, client.run_command_and_check_ok(NAME, Some(sender))).await {
+        Ok(Ok(())) => {}
+        Ok(Err(async_imap::error::Error::Io(error))) => return Err(Error::lost(NAME, &error)),
+        Ok(Err(error)) => return Err(Error::Refused { command: NAME, text: auth::reason(&error) }),
+        Err(_) => return Err(Error::Lost { during: NAME, cause: "no answer".into() }),
+    }
+    let mut capabilities = Capabilities::default();
+    while let Ok(response) = told.try_recv() {
+        if let async_imap::types::UnsolicitedResponse::Other(data) = response
+            && let Response::Capabilities(list) = data.parsed()
+        {
+            capabilities.add(list);
+        }
+    }
+    Ok(capabilities)
+}

@@ -1,0 +1,179 @@
+//! UID FETCH (RFC 3501 section 6.4.8): which messages there are, and their bytes.
+//!
+//! Never ENVELOPE, BODYSTRUCTURE or RFC822: servers get them wrong, and the parser does not survive all of them.
+
+use async_imap::imap_proto::{AttributeValue, Response};
+use vigie_archive::UidSet;
+
+use super::Session;
+use crate::command::Sent;
+use crate::error::{Error, Result};
+
+/// Large messages are fetched in slices of this.
+pub const SLICE: u32 = 1 << 20;
+
+/// What the server says of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// UID.
+    pub uid: u32,
+    /// RFC822.SIZE: only a hint, servers get it wrong.
+    pub size: u32,
+    /// INTERNALDATE as sent.
+    pub internal_date: Option<String>,
+    /// FLAGS as sent.
+    pub flags: Vec<String>,
+}
+
+/// A message's bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body {
+    /// UID.
+    pub uid: u32,
+    /// Exactly what the server sent.
+    pub bytes: Vec<u8>,
+}
+
+impl Session {
+    /// Lists the messages with UIDs from `low` to `high` (`None`: to the last), in ascending order. An `OK` means
+    /// that these are all that the server shows in this range.
+    ///
+    /// # Errors
+    /// The connection is lost, or refused.
+    pub async fn list(&mut self, low: u32, high: Option<u32>) -> Result<Vec<Listed>> {
+        let range = high.map_or_else(|| format!("{low}:*"), |high| format!("{low}:{high}"));
+        let mut listed = self.list_set(&range).await?;
+        // `n:*` always gives the last message, even below n.
+        listed.retain(|l| l.uid >= low && high.is_none_or(|high| l.uid <= high));
+        Ok(listed)
+    }
+
+    /// Those of `uids` that the server still shows.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub async fn still_there(&mut self, uids: &UidSet) -> Result<UidSet> {
+        let listed = self.list_set(&uids.to_string()).await?;
+        Ok(listed.into_iter().map(|l| l.uid).filter(|&uid| uids.contains(uid)).collect())
+    }
+
+    /// The highest UID that the server shows; the mailbox must not be empty.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub async fn highest_uid(&mut self) -> Result<Option<u32>> {
+        Ok(self.list_set("*").await?.into_iter().map(|l| l.uid).max())
+    }
+
+    async fn list_set(&mut self, set: &str) -> Result<Vec<Listed>> {
+        let command = format!("UID FETCH {set} (UID FLAGS INTERNALDATE RFC822.SIZE)");
+        let mut listed = Vec::new();
+        self.channel
+            .run("UID FETCH", &command, |response| {
+                if let Response::Fetch(_, attributes) = response {
+                    listed.extend(read_listed(attributes));
+                }
+            })
+            .await?;
+        listed.sort_by_key(|l: &Listed| l.uid);
+        listed.dedup_by_key(|l| l.uid);
+        Ok(listed)
+    }
+
+    /// Asks for whole messages; `most` is the size of the largest.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub async fn ask_bodies(&mut self, uids: &UidSet, most: u32) -> Result<Sent> {
+        self.channel.expect_literal(u64::from(most));
+        self.channel.send("UID FETCH", &format!("UID FETCH {uids} (UID BODY.PEEK[])")).await
+    }
+
+    /// Reads up to the end of what [`ask_bodies`](Self::ask_bodies) asked for by `sent`, and gives back every message of
+    /// `wanted` that comes by, each once: servers may answer commands on the wire intermingled.
+    ///
+    /// # Errors
+    /// The connection is lost, or the command refused (then what came by is lost).
+    pub async fn read_bodies(&mut self, sent: Sent, wanted: &UidSet) -> Result<Vec<Body>> {
+        let mut bodies: Vec<Body> = Vec::new();
+        let mut taken = UidSet::default();
+        self.channel
+            .finish(sent, |response| {
+                let Response::Fetch(_, attributes) = response else { return };
+                if let (Some(uid), Some((_, bytes))) = (uid_of(attributes), section(attributes))
+                    && wanted.contains(uid)
+                    && !taken.contains(uid)
+                {
+                    taken.insert(uid..=uid);
+                    bodies.push(Body { uid, bytes: bytes.to_vec() });
+                }
+            })
+            .await?;
+        Ok(bodies)
+    }
+
+    /// One message in slices, to the first short one (not to RFC822.SIZE); `None` if the server does not show it.
+    ///
+    /// # Errors
+    /// The connection is lost, the command refused, the message is larger than `most`, or a slice is not the one
+    /// that was asked for.
+    pub async fn large_body(&mut self, uid: u32, most: u64) -> Result<Option<Body>> {
+        const NAME: &str = "UID FETCH";
+        self.channel.expect_literal(u64::from(SLICE));
+        let mut bytes = Vec::new();
+        loop {
+            let offset = u32::try_from(bytes.len()).map_err(|e| Error::Unsuitable(e.to_string()))?;
+            let command = format!("UID FETCH {uid} (UID BODY.PEEK[]<{offset}.{SLICE}>)");
+            let mut slice: Option<(Option<u32>, Vec<u8>)> = None;
+            self.channel
+                .run(NAME, &command, |response| {
+                    if let Response::Fetch(_, attributes) = response
+                        && uid_of(attributes) == Some(uid)
+                        && slice.is_none()
+                    {
+                        slice = section(attributes).map(|(origin, bytes)| (origin, bytes.to_vec()));
+                    }
+                })
+                .await?;
+            let Some((origin, slice)) = slice else {
+                return if offset == 0 { Ok(None) } else { Err(Error::Refused { command: NAME, text: format!("no slice at {offset}") }) };
+            };
+            if origin.unwrap_or(0) != offset || slice.len() > SLICE as usize {
+                return Err(Error::Refused { command: NAME, text: format!("asked for a slice at {offset}, got another") });
+            }
+            bytes.extend_from_slice(&slice);
+            if slice.len() < SLICE as usize {
+                return Ok(Some(Body { uid, bytes }));
+            }
+            if bytes.len() as u64 > most {
+                return Err(Error::Refused { command: NAME, text: format!("the message is larger than {most} bytes") });
+            }
+        }
+    }
+}
+
+fn uid_of(attributes: &[AttributeValue<'_>]) -> Option<u32> {
+    attributes.iter().find_map(|a| if let AttributeValue::Uid(uid) = a { Some(*uid).filter(|&uid| uid > 0) } else { None })
+}
+
+/// The bytes of `BODY[]` and where they begin.
+fn section<'a>(attributes: &'a [AttributeValue<'_>]) -> Option<(Option<u32>, &'a [u8])> {
+    attributes.iter().find_map(|a| match a {
+        AttributeValue::BodySection { section: None, index, data } => Some((*index, data.as_deref()?)),
+        _ => None,
+    })
+}
+
+/// Nothing without a UID: such a line is about flags and was not asked for (Cyrus).
+fn read_listed(attributes: &[AttributeValue<'_>]) -> Option<Listed> {
+    let mut listed = Listed { uid: uid_of(attributes)?, size: 0, internal_date: None, flags: Vec::new() };
+    for attribute in attributes {
+        match attribute {
+            AttributeValue::Rfc822Size(size) => listed.size = *size,
+            AttributeValue::InternalDate(date) => listed.internal_date = Some(date.to_string()),
+            AttributeValue::Flags(flags) => listed.flags = flags.iter().map(ToString::to_string).collect(),
+            _ => {}
+        }
+    }
+    Some(listed)
+}

@@ -1,0 +1,173 @@
+//! The configuration that ingest needs, validated.
+
+mod patterns;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use vigie_common::config::{self, ConfigError, Loaded, Tls};
+use vigie_common::secret::Secret;
+use vigie_common::text::inert;
+
+pub use self::patterns::Patterns;
+
+/// What ingest needs to know.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The archive.
+    pub archive: ArchiveSettings,
+    /// The accounts.
+    pub accounts: Vec<Account>,
+    /// What a careful operator would change, for the log.
+    pub warnings: Vec<String>,
+}
+
+/// Where and how messages are kept.
+#[derive(Debug, Clone)]
+pub struct ArchiveSettings {
+    /// The folder.
+    pub root: PathBuf,
+    /// Which messages keep their bytes.
+    pub raw: config::RawPolicy,
+    /// Octets that are to stay free.
+    pub min_free: u64,
+}
+
+/// A login on an IMAP server, and which of its mailboxes to watch.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Names it everywhere.
+    pub id: String,
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// How the connection is protected.
+    pub tls: Tls,
+    /// The only authorities to trust, as a PEM file.
+    pub ca_file: Option<PathBuf>,
+    /// Login name.
+    pub user: String,
+    /// Where the password is.
+    pub password: Secret,
+    /// Which mailboxes.
+    pub mailboxes: Patterns,
+    /// What is left out.
+    pub since: Option<Since>,
+}
+
+/// Messages that arrived before this are left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// Before the mailbox was seen for the first time.
+    Now,
+    /// Before midnight UTC of a date.
+    Date(Timestamp),
+}
+
+impl Settings {
+    /// Validates the parts of the configuration that ingest needs.
+    ///
+    /// # Errors
+    /// The first fault found, with its place.
+    pub fn from_config(loaded: &Loaded) -> Result<Self, ConfigError> {
+        let mut accounts = Vec::new();
+        let mut ids = BTreeSet::new();
+        let mut warnings = Vec::new();
+        for raw in &loaded.config.account {
+            let fault = |fault: String| loaded.fault(raw.span(), format!("account {}: {fault}", inert(&raw.get_ref().id, 40)));
+            let account = Account::from_config(raw.get_ref(), loaded).map_err(fault)?;
+            if !ids.insert(account.id.clone()) {
+                return Err(fault("another account has the same id; each needs its own".into()));
+            }
+            if account.password.is_exposed() {
+                warnings.push(format!(
+                    "{}: account {}: {} can be read by others; keep the password in a file of mode 0600 and name it by password_file",
+                    loaded.place(raw.span()),
+                    account.id,
+                    account.password.place()
+                ));
+            }
+            accounts.push(account);
+        }
+        let archive = &loaded.config.archive;
+        let archive =
+            ArchiveSettings { root: loaded.in_data(&archive.path), raw: archive.raw, min_free: archive.min_free.0 };
+        Ok(Self { archive, accounts, warnings })
+    }
+}
+
+impl Account {
+    fn from_config(raw: &config::Account, loaded: &Loaded) -> Result<Self, String> {
+        if !is_account_id(&raw.id) {
+            return Err("an id is 1 to 32 of a-z, 0-9 and \"-\", and does not begin with \"-\"".into());
+        }
+        if raw.host.trim().is_empty() || raw.user.is_empty() {
+            return Err("host and user must not be empty".into());
+        }
+        if raw.user.chars().any(char::is_control) {
+            return Err("user holds a control character".into());
+        }
+        if raw.tls == Tls::None && !is_loopback(&raw.host) {
+            return Err(format!(
+                "tls = \"none\" would send the password to {} in clear text; it is for loopback addresses alone, use \"implicit\" or \"starttls\"",
+                inert(&raw.host, 80)
+            ));
+        }
+        let port = raw.port.unwrap_or(if raw.tls == Tls::Implicit { 993 } else { 143 });
+        Ok(Self {
+            id: raw.id.clone(),
+            host: raw.host.trim().to_owned(),
+            port,
+            tls: raw.tls,
+            ca_file: raw.ca_file.as_deref().map(|path| loaded.beside(path)),
+            user: raw.user.clone(),
+            password: password(raw, loaded)?,
+            mailboxes: Patterns::parse(&raw.mailboxes)?,
+            since: raw.since.as_deref().map(since).transpose()?,
+        })
+    }
+}
+
+fn password(raw: &config::Account, loaded: &Loaded) -> Result<Secret, String> {
+    let given = [
+        raw.password_file.as_deref().map(|path| Secret::File(loaded.beside(path))),
+        raw.password_env.clone().map(Secret::Env),
+        raw.password_command.clone().map(Secret::Command),
+        raw.password_credential.clone().map(Secret::Credential),
+        raw.password.clone().map(Secret::Inline),
+    ];
+    let mut given = given.into_iter().flatten();
+    match (given.next(), given.next()) {
+        (Some(secret), None) => Ok(secret),
+        (None, _) => Err("no password: set password_file (or password_env, password_command, password_credential)".into()),
+        (Some(_), Some(_)) => Err("more than one of password_file, password_env, password_command, password_credential and password is set; keep one".into()),
+    }
+}
+
+fn is_account_id(id: &str) -> bool {
+    let ours = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=32).contains(&id.len()) && id.bytes().all(ours) && !id.starts_with('-')
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    if text == "now" {
+        return Ok(Since::Now);
+    }
+    text.parse::<Date>()
+        .ok()
+        .and_then(|date| date.to_zoned(TimeZone::UTC).ok())
+        .map(|midnight| Since::Date(midnight.timestamp()))
+        .ok_or_else(|| format!("since = \"{}\": write a date such as \"2026-01-01\", or \"now\"", inert(text, 40)))
+}
+
+#[cfg(test)]
+mod tests;

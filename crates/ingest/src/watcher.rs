@@ -1,0 +1,131 @@
+//! One task per account: finds its mailboxes, shares them out over few connections, and keeps each of these
+//! at work. Trouble with a provider never ends the process.
+
+mod lane;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use vigie_common::backoff::Backoff;
+use vigie_common::document::MailboxSource;
+
+use self::lane::{Lane, Left};
+use crate::error::{Error, Result};
+use crate::mailbox::{Mailbox, Shared};
+use crate::session::{Session, connect};
+use crate::settings::Account;
+use crate::transport::Dialer;
+
+/// Connections of one account at most.
+pub const CONNECTIONS: usize = 3;
+/// First and longest wait after trouble.
+const TROUBLE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(5));
+/// The same after credentials were refused: providers lock accounts out that knock too often.
+const REFUSED: (Duration, Duration) = (Duration::from_mins(15), Duration::from_hours(4));
+/// Share of a wait that chance may take off.
+const JITTER: f64 = 0.5;
+
+/// Watches `account` until the end of the process.
+pub async fn watch(shared: Shared, dialer: Dialer, account: Arc<Account>) {
+    let mut trouble = Backoff::new(TROUBLE.0, TROUBLE.1, JITTER);
+    let mut refused = Backoff::new(REFUSED.0, REFUSED.1, JITTER);
+    loop {
+        let left = tokio::select! {
+            left = lanes(&shared, &dialer, &account) => left,
+            () = shared.shutdown.cancelled() => return,
+        };
+        let wait = match left {
+            Ok(Left::Stopped) => return,
+            Ok(Left::Changed) => {
+                tracing::info!(account = account.id, "the list of mailboxes changed: looking at all of them again");
+                trouble.reset();
+                continue;
+            }
+            Err(error @ Error::Credentials { .. }) => {
+                let wait = refused.next(rand::random());
+                tracing::error!(account = account.id, %error, next_try_s = wait.as_secs(), "credentials refused: this account stands still; correct them and restart, or wait for the next try");
+                wait
+            }
+            Err(error) => {
+                let wait = trouble.next(rand::random());
+                tracing::warn!(account = account.id, %error, next_try_s = wait.as_secs(), "cannot look at the account");
+                wait
+            }
+        };
+        tokio::select! {
+            () = sleep(wait) => {}
+            () = shared.shutdown.cancelled() => return,
+        }
+    }
+}
+
+/// Connects once to find the mailboxes, then runs one lane a connection until one of them has a reason to leave.
+async fn lanes(shared: &Shared, dialer: &Dialer, account: &Arc<Account>) -> Result<Left> {
+    let mut session = connect(dialer, account).await?;
+    let sources = watched(&mut session, account).await?;
+    if sources.is_empty() {
+        session.logout().await;
+        return Err(Error::Unsuitable(format!("no mailbox of account {} is watched: see `mailboxes`", account.id)));
+    }
+    let names: Arc<[String]> = sources.iter().map(|s| s.raw_name.clone()).collect();
+    tracing::info!(account = account.id, mailboxes = sources.len(), "watching");
+    let mut first = Some(session);
+    let mut running = JoinSet::new();
+    for share in share_out(sources) {
+        let mut mailboxes = Vec::with_capacity(share.len());
+        for source in share {
+            mailboxes.push(Mailbox::open(shared, account, source).await?);
+        }
+        // The first lane sees to it that new mailboxes are noticed.
+        let names = first.is_some().then(|| Arc::clone(&names));
+        let lane = Lane::new(shared.clone(), dialer.clone(), Arc::clone(account), mailboxes, names);
+        running.spawn(lane.run(first.take()));
+    }
+    // The first to leave takes the others along: dropping the set ends them where they stand, and what is not
+    // committed is fetched again.
+    match running.join_next().await {
+        Some(left) => left.map_err(|e| Error::Internal(e.to_string()))?,
+        None => Ok(Left::Stopped),
+    }
+}
+
+/// The mailboxes of the account that its patterns include. A name that is asked for and not there is told.
+///
+/// # Errors
+/// The connection is lost, or LIST refused.
+pub async fn watched(session: &mut Session, account: &Account) -> Result<Vec<MailboxSource>> {
+    let found = session.mailboxes().await?;
+    let sources: Vec<_> = found.into_iter().map(|f| f.source).filter(|s| account.mailboxes.includes(&s.name)).collect();
+    for name in account.mailboxes.literal_names() {
+        if account.mailboxes.includes(name) && !sources.iter().any(|s| s.name == name) {
+            tracing::warn!(account = account.id, mailbox = name, "the server has no mailbox of this name; `vigie-ingest check` lists those it has");
+        }
+    }
+    Ok(sources)
+}
+
+/// Mailboxes to connections: one each while there are enough, then the last takes all others. INBOX comes first.
+#[must_use]
+pub fn share_out<T>(mut mailboxes: Vec<T>) -> Vec<Vec<T>> {
+    let alone = if mailboxes.len() <= CONNECTIONS { mailboxes.len() } else { CONNECTIONS - 1 };
+    let rest = mailboxes.split_off(alone);
+    let mut shares: Vec<Vec<T>> = mailboxes.into_iter().map(|m| vec![m]).collect();
+    if !rest.is_empty() {
+        shares.push(rest);
+    }
+    shares
+}
+
+#[cfg(test)]
+mod tests {
+    use super::share_out;
+
+    #[test]
+    fn no_more_than_three_connections() {
+        assert_eq!(share_out::<u8>(vec![]), Vec::<Vec<u8>>::new());
+        assert_eq!(share_out(vec![1, 2, 3]), [vec![1], vec![2], vec![3]]);
+        assert_eq!(share_out(vec![1, 2, 3, 4, 5]), [vec![1], vec![2], vec![3, 4, 5]]);
+    }
+}

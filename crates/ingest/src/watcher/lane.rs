@@ -1,0 +1,233 @@
+//! One connection of an account and the mailboxes that it serves: a state is a method that returns why it
+//! was left.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Instant, sleep};
+use vigie_archive::MailboxState;
+use vigie_common::backoff::Backoff;
+use vigie_common::clock;
+
+use super::{JITTER, TROUBLE, watched};
+use crate::error::{Error, Result};
+use crate::mailbox::{Mailbox, Pass, Shared};
+use crate::session::{Session, Told, connect};
+use crate::settings::Account;
+use crate::transport::Dialer;
+
+/// IDLE is ended and begun again after this: the safety poll.
+const IDLE: Duration = Duration::from_mins(5);
+/// Mailboxes without IDLE are looked at this often.
+const POLL: Duration = Duration::from_mins(1);
+/// Without proof of life for so long a mailbox is stale.
+const STALE: SignedDuration = SignedDuration::from_mins(15);
+
+/// Why a lane ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    /// The process ends.
+    Stopped,
+    /// The account has other mailboxes than before.
+    Changed,
+}
+
+#[derive(Debug)]
+pub(super) struct Lane {
+    shared: Shared,
+    dialer: Dialer,
+    account: Arc<Account>,
+    mailboxes: Vec<Mailbox>,
+    /// Names of all mailboxes of the account, where this lane looks for new ones.
+    names: Option<Arc<[String]>>,
+    backoff: Backoff,
+    last_success: Timestamp,
+}
+
+impl Lane {
+    pub(super) fn new(shared: Shared, dialer: Dialer, account: Arc<Account>, mailboxes: Vec<Mailbox>, names: Option<Arc<[String]>>) -> Self {
+        let backoff = Backoff::new(TROUBLE.0, TROUBLE.1, JITTER);
+        Self { shared, dialer, account, mailboxes, names, backoff, last_success: clock::now() }
+    }
+
+    /// Serves the mailboxes, on `session` first, until there is a reason to leave.
+    pub(super) async fn run(mut self, session: Option<Session>) -> Result<Left> {
+        let mut ready = session;
+        loop {
+            let connected = match ready.take() {
+                Some(session) => Ok(session),
+                None => self.connecting().await,
+            };
+            let left = match connected {
+                Ok(session) => self.serving(session).await,
+                Err(error) => Err(error),
+            };
+            match left {
+                Ok(left) => {
+                    self.set_state(MailboxState::Stopped, None, None).await;
+                    return Ok(left);
+                }
+                Err(Error::Stopped) => {
+                    self.set_state(MailboxState::Stopped, None, None).await;
+                    return Ok(Left::Stopped);
+                }
+                // The whole account waits: see `watch`.
+                Err(error @ Error::Credentials { .. }) => {
+                    self.set_state(MailboxState::Refused, Some(error.to_string()), Some("correct user or password, then restart".into())).await;
+                    return Err(error);
+                }
+                Err(error) => {
+                    if self.backing_off(&error).await == Left::Stopped {
+                        return Ok(Left::Stopped);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn connecting(&mut self) -> Result<Session> {
+        self.set_state(MailboxState::Connecting, None, None).await;
+        tokio::select! {
+            session = connect(&self.dialer, &self.account) => session,
+            () = self.shared.shutdown.cancelled() => Err(Error::Stopped),
+        }
+    }
+
+    /// Waits after trouble; gives back [`Left::Changed`] when it is time to try again.
+    async fn backing_off(&mut self, error: &Error) -> Left {
+        let wait = self.backoff.next(rand::random());
+        let silent = clock::now().duration_since(self.last_success);
+        let state = match error {
+            Error::Archive(cause) if matches!(**cause, vigie_archive::Error::Full { .. }) => MailboxState::DiskLow,
+            _ if silent > STALE => MailboxState::Stale,
+            _ => MailboxState::BackingOff,
+        };
+        tracing::warn!(account = self.account.id, %error, next_try_s = wait.as_secs(), "trouble: trying again later");
+        self.set_state(state, Some(error.to_string()), Some(format!("tries again after {} s", wait.as_secs().max(1)))).await;
+        tokio::select! {
+            () = sleep(wait) => Left::Changed,
+            () = self.shared.shutdown.cancelled() => Left::Stopped,
+        }
+    }
+
+    /// First everything that is missing, then the arrivals.
+    async fn serving(&mut self, mut session: Session) -> Result<Left> {
+        self.fetching(&mut session).await?;
+        let alone = self.mailboxes.len() == 1;
+        if alone && session.capabilities().has("IDLE") { self.idling(session).await } else { self.polling(session).await }
+    }
+
+    async fn fetching(&mut self, session: &mut Session) -> Result<()> {
+        for mailbox in &mut self.mailboxes {
+            mailbox.set_state(MailboxState::Fetching, None, None).await?;
+            let pass = mailbox.sync(session).await;
+            report(&self.account, mailbox);
+            pass?;
+            mailbox.set_live();
+        }
+        self.succeeded();
+        Ok(())
+    }
+
+    /// One mailbox, and a server that tells of arrivals.
+    async fn idling(&mut self, mut session: Session) -> Result<Left> {
+        self.set_state(MailboxState::Idle, None, None).await;
+        loop {
+            let spread = IDLE.mul_f64(0.1 * rand::random::<f64>());
+            let until = Instant::now() + IDLE - spread;
+            let stop = self.shared.shutdown.clone();
+            let news = match session.idle(until, stop.cancelled()).await {
+                Ok(news) => news,
+                Err(Error::Refused { text, .. }) => {
+                    tracing::info!(account = self.account.id, text, "the server does not want to IDLE: asking every minute instead");
+                    return self.polling(session).await;
+                }
+                Err(error) => return Err(error),
+            };
+            if stop.is_cancelled() {
+                session.logout().await;
+                return Ok(Left::Stopped);
+            }
+            let Some(mailbox) = self.mailboxes.first_mut() else { return Ok(Left::Stopped) };
+            if news {
+                mailbox.catch_up(&mut session).await?;
+            } else {
+                // The safety poll: what IDLE may have kept from us.
+                session.noop().await?;
+                mailbox.sync(&mut session).await?;
+                if self.has_changed(&mut session).await? {
+                    return Ok(Left::Changed);
+                }
+                if let Some(mailbox) = self.mailboxes.first() {
+                    mailbox.set_state(MailboxState::Idle, None, None).await?;
+                }
+            }
+            if let Some(mailbox) = self.mailboxes.first() {
+                report(&self.account, mailbox);
+            }
+            self.succeeded();
+        }
+    }
+
+    /// Several mailboxes, or a server without IDLE: asked every minute.
+    async fn polling(&mut self, mut session: Session) -> Result<Left> {
+        self.set_state(MailboxState::Polling, None, None).await;
+        let mut told = vec![Told::default(); self.mailboxes.len()];
+        let mut rounds = 0_u32;
+        loop {
+            tokio::select! {
+                () = sleep(POLL) => {}
+                () = self.shared.shutdown.cancelled() => {
+                    session.logout().await;
+                    return Ok(Left::Stopped);
+                }
+            }
+            rounds = rounds.wrapping_add(1);
+            let alone = self.mailboxes.len() == 1;
+            for (mailbox, before) in self.mailboxes.iter_mut().zip(&mut told) {
+                // STATUS of the open mailbox may be frozen (Exchange): a single one is opened anew each time.
+                let now = if alone { None } else { Some(session.status(&mailbox.source().raw_name).await?) };
+                if now.is_none_or(|now| now != *before) {
+                    mailbox.sync(&mut session).await?;
+                    report(&self.account, mailbox);
+                } else {
+                    mailbox.proof_of_life().await?;
+                }
+                *before = now.unwrap_or_default();
+            }
+            self.succeeded();
+            if rounds.is_multiple_of(5) && self.has_changed(&mut session).await? {
+                return Ok(Left::Changed);
+            }
+        }
+    }
+
+    /// Whether the account has other mailboxes now than when the lanes were made.
+    async fn has_changed(&self, session: &mut Session) -> Result<bool> {
+        let Some(names) = &self.names else { return Ok(false) };
+        let now = watched(session, &self.account).await?;
+        Ok(!now.iter().map(|s| &s.raw_name).eq(names.iter()))
+    }
+
+    fn succeeded(&mut self) {
+        self.backoff.reset();
+        self.last_success = clock::now();
+    }
+
+    /// For people; when the archive cannot take even this, the trouble is told elsewhere.
+    async fn set_state(&self, state: MailboxState, reason: Option<String>, next: Option<String>) {
+        for mailbox in &self.mailboxes {
+            if let Err(error) = mailbox.set_state(state, reason.clone(), next.clone()).await {
+                tracing::debug!(account = self.account.id, %error, "state not recorded");
+            }
+        }
+    }
+}
+
+fn report(account: &Account, mailbox: &Mailbox) {
+    let Pass { exists, stored, bytes, gone, open } = mailbox.pass();
+    if stored > 0 || gone > 0 {
+        tracing::info!(account = account.id, mailbox = mailbox.source().name, stored, bytes, gone, open, exists, "stored");
+    }
+}

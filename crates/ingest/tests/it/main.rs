@@ -1,0 +1,18 @@
+//! The built `vigie-ingest` against servers: honest, hostile, and a real Dovecot.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod dovecot;
+mod faults;
+mod follow;
+mod kill;
+mod messages;
+mod place;
+mod run;
+mod security;
+mod sync;

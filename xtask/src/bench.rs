@@ -1,0 +1,21 @@
+//! `cargo xtask bench`: measurements side by side with what others do, one file each. Only ratios within
+//! one run mean something: machines and their disks differ, also from hour to hour.
+
+use anyhow::Result;
+use clap::Subcommand;
+
+mod ingest;
+mod measure;
+mod server;
+
+#[derive(Subcommand)]
+pub(crate) enum Bench {
+    /// Backfill: `vigie-ingest sync`, mbsync with and without FSync, and the bare FETCH
+    Ingest(ingest::Options),
+}
+
+pub(crate) fn run(bench: &Bench) -> Result<()> {
+    match bench {
+        Bench::Ingest(options) => ingest::run(options),
+    }
+}
