@@ -32,9 +32,7 @@ mod words;
 use std::borrow::Cow;
 
 use memchr::memchr;
-use vigie_common::document::{
-    Code, Defect, Document, Header, Parse, Part, Raw, Schema, Status, Vigie,
-};
+use vigie_common::document::{Code, Defect, Document, Header, Parse, Part, Raw, Schema, Status, Vigie};
 use vigie_common::id::{BlobId, Id};
 
 use self::defects::Defects;

@@ -153,7 +153,7 @@ impl<'a> Plan<'a> {
             header.write(&mut bytes).map_err(|e| Error::disk("write the header of", &new.path, e))?;
             let place = (entry.account.as_str(), month.as_str());
             let (name, offset) = segments.append(root, folders, place, &bytes, frame)?;
-            new.place = new.append.then(|| (name, offset, frame.len() as u64));
+            new.place = new.append.then_some((name, offset, frame.len() as u64));
         }
         Ok(())
     }

@@ -1,11 +1,5 @@
 //! The archive as its users meet it: rounds, readers, verification, and every fault of the disk.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::expect_used,
-    reason = "tests"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod checker;
 mod fixture;

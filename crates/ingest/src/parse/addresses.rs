@@ -3,6 +3,7 @@
 //! Groups are flattened, comments after a bare address are its name, obsolete routes are dropped, and
 //! what has no domain (`MAILER-DAEMON`) is kept as it is. One pass over the bytes, no recursion.
 
+use memchr::memrchr;
 use vigie_common::document::Address;
 
 use super::limits;
@@ -24,10 +25,13 @@ pub(crate) fn read(text: &[u8], flaws: &mut Flaws) -> Addresses {
     let mut out = Addresses::default();
     let mut element = Element::default();
     let mut rest = text;
+    // Bytes after the last quote: a quote that is never closed is none.
+    let unquoted = memrchr(b'"', text).map_or(text.len(), |at| text.len() - at - 1);
     while let Some((byte, following)) = rest.split_first() {
         rest = following;
         match byte {
-            b'"' => rest = element.quoted(rest),
+            b'"' if rest.len() > unquoted => rest = element.quoted(rest),
+            b'"' => {}
             b'(' => rest = element.commented(rest),
             b'<' => rest = element.angle(rest),
             b'[' => rest = element.literal(rest),
@@ -61,9 +65,11 @@ impl Addresses {
         }
         let address = element.finish(flaws);
         if address.email.is_none() {
-            self.bad.push(address.name.clone().unwrap_or_default());
+            self.bad.push(address.name.clone().unwrap_or_else(|| "<>".to_owned()));
         }
-        self.list.push(address);
+        if address.email.is_some() || address.name.is_some() {
+            self.list.push(address);
+        }
     }
 }
 
@@ -176,7 +182,6 @@ impl Element {
     }
 
     fn finish(self, flaws: &mut Flaws) -> Address {
-        let phrase = || text(&self.phrase, &mut Flaws::default());
         let comment = text(&self.comment, flaws);
         if let Some(angle) = &self.angle {
             let name = text(&self.phrase, flaws).or(comment);
@@ -198,7 +203,7 @@ impl Element {
                 .collect();
             return Address { name: text(&others.join(&b' '), flaws).or(comment), email: Some(email) };
         }
-        Address { name: phrase().or(comment), email: None }
+        Address { name: text(&self.phrase, flaws).or(comment), email: None }
     }
 }
 
@@ -221,16 +226,23 @@ fn until(text: &[u8], end: u8, mut take: impl FnMut(u8, bool)) -> &[u8] {
     rest
 }
 
+/// Decoded text, white space run together; none where it is empty.
 fn text(bytes: &[u8], flaws: &mut Flaws) -> Option<String> {
     let text = words::decode(bytes.trim_ascii(), flaws);
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
+    let mut out = String::with_capacity(text.len());
+    for word in text.split(|c: char| c.is_whitespace() || c == '\0').filter(|word| !word.is_empty()) {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
+    (!out.is_empty()).then_some(out)
 }
 
 /// What stands between angle brackets, whatever it is, without route, comments and blanks.
 fn bare(angle: &[u8], flaws: &mut Flaws) -> Option<String> {
     let angle = angle.trim_ascii();
-    let angle = match memchr::memrchr(b':', angle) {
+    let angle = match memrchr(b':', angle) {
         Some(colon) if angle.starts_with(b"@") => angle.get(colon + 1..).unwrap_or_default(),
         _ => angle,
     };
@@ -254,8 +266,9 @@ fn bare(angle: &[u8], flaws: &mut Flaws) -> Option<String> {
 
 /// Text that is an address by itself: one word, or words held together by dots and an @.
 fn address(written: &[u8], flaws: &mut Flaws) -> Option<String> {
-    let quoted = written.starts_with(b"\"");
-    if quoted && !written.contains(&b'@') {
+    // Quoted words alone are a name, unless they are what stands before the @.
+    let end = memrchr(b'"', written).and_then(|end| written.get(end + 1..));
+    if end.is_some_and(|end| !end.trim_ascii_start().starts_with(b"@")) {
         return None;
     }
     let mut joined: Vec<u8> = Vec::with_capacity(written.len());
@@ -292,7 +305,10 @@ mod tests {
     #[test]
     fn plain_addresses() {
         reads("a@b.example", &[("", "a@b.example")]);
-        reads("Ann <a@b.example>, \"B, C\" <c@d.example>", &[("Ann", "a@b.example"), ("B, C", "c@d.example")]);
+        reads(
+            "Ann <a@b.example>, \"B, C\" <c@d.example>",
+            &[("Ann", "a@b.example"), ("B, C", "c@d.example")],
+        );
         reads("a@b.example (Ann (the one))", &[("Ann (the one)", "a@b.example")]);
         reads("=?utf-8?Q?J=C3=BCrgen?= <j@b.example>", &[("Jürgen", "j@b.example")]);
         reads("\"=?utf-8?Q?J=C3=BCrgen?=\" <j@b.example>", &[("Jürgen", "j@b.example")]);
@@ -310,14 +326,13 @@ mod tests {
 
     #[test]
     fn each_element_stands_alone() {
-        reads("MAILER-DAEMON, a@b,, <>, not an address, c@d", &[
-            ("", "MAILER-DAEMON"),
-            ("", "a@b"),
-            ("", ""),
-            ("not an address", ""),
-            ("", "c@d"),
-        ]);
-        reads("x <a@b> y", &[("x  y", "a@b")]);
+        reads(
+            "MAILER-DAEMON, a@b,, <>, not an address, c@d",
+            &[("", "MAILER-DAEMON"), ("", "a@b"), ("not an address", ""), ("", "c@d")],
+        );
+        reads("x <a@b> y", &[("x y", "a@b")]);
+        reads("\"never ended <a@b>, c@d", &[("never ended", "a@b"), ("", "c@d")]);
+        reads("\"a@b\", \"c d\"", &[("", "a@b"), ("c d", "")]);
         reads("Some Body a@b.example", &[("Some Body", "a@b.example")]);
         reads("<@relay,@other:a@b>", &[("", "a@b")]);
         reads("a . b @ c . d", &[("", "a.b@c.d")]);

@@ -75,7 +75,8 @@ mod tests {
     #[track_caller]
     fn finds(raw: &str, open: &[&str], expected: Option<(usize, bool, &str)>) {
         let found = Finder::new().next(raw.as_bytes(), 0, open);
-        assert_eq!(found.map(|d| (d.level, d.closing, &raw[d.start..d.next])), expected, "{raw:?}");
+        let line = |d: Delimiter| (d.level, d.closing, raw.get(d.start..d.next).unwrap());
+        assert_eq!(found.map(line), expected, "{raw:?}");
     }
 
     #[test]

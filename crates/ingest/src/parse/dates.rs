@@ -21,12 +21,40 @@ const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 /// Offsets in minutes of zones that stand in mail by name. RFC 5322 knows the American ones; of the others
 /// only those that mean one thing everywhere.
 const ZONES: [(&str, i32); 34] = [
-    ("ut", 0), ("utc", 0), ("gmt", 0), ("z", 0), ("wet", 0),
-    ("est", -300), ("edt", -240), ("cst", -360), ("cdt", -300),
-    ("mst", -420), ("mdt", -360), ("pst", -480), ("pdt", -420),
-    ("akst", -540), ("akdt", -480), ("hst", -600), ("ast", -240), ("adt", -180), ("nst", -210), ("ndt", -150),
-    ("west", 60), ("bst", 60), ("cet", 60), ("cest", 120), ("met", 60), ("mest", 120), ("mez", 60), ("mesz", 120),
-    ("eet", 120), ("eest", 180), ("msk", 180), ("jst", 540), ("kst", 540), ("nzst", 720),
+    ("ut", 0),
+    ("utc", 0),
+    ("gmt", 0),
+    ("z", 0),
+    ("wet", 0),
+    ("est", -300),
+    ("edt", -240),
+    ("cst", -360),
+    ("cdt", -300),
+    ("mst", -420),
+    ("mdt", -360),
+    ("pst", -480),
+    ("pdt", -420),
+    ("akst", -540),
+    ("akdt", -480),
+    ("hst", -600),
+    ("ast", -240),
+    ("adt", -180),
+    ("nst", -210),
+    ("ndt", -150),
+    ("west", 60),
+    ("bst", 60),
+    ("cet", 60),
+    ("cest", 120),
+    ("met", 60),
+    ("mest", 120),
+    ("mez", 60),
+    ("mesz", 120),
+    ("eet", 120),
+    ("eest", 180),
+    ("msk", 180),
+    ("jst", 540),
+    ("kst", 540),
+    ("nzst", 720),
 ];
 
 /// What was read so far.
@@ -63,7 +91,8 @@ impl Reading {
             // `12:00:00+0200`
             let end = word.find(['+', '-']).unwrap_or(word.len());
             let (clock, zone) = word.split_at_checked(end)?;
-            let (clock, half) = clock.split_at_checked(clock.trim_end_matches(|c: char| c.is_ascii_alphabetic()).len())?;
+            let (clock, half) =
+                clock.split_at_checked(clock.trim_end_matches(|c: char| c.is_ascii_alphabetic()).len())?;
             self.time = Some(time(clock)?);
             self.half(half);
             return if zone.is_empty() { Some(()) } else { self.offset(zone) };
@@ -109,12 +138,12 @@ impl Reading {
 
     fn name(&mut self, name: &str) -> Option<()> {
         let lower = name.to_ascii_lowercase();
-        let begins = |known: &&str| lower.get(..3) == Some(known);
+        let begins = |known: &str| lower.get(..3) == Some(known);
         if self.month.is_none()
-            && let Some(month) = MONTHS.iter().position(|known| begins(&known))
+            && let Some(month) = MONTHS.iter().position(|known| begins(known))
         {
             self.month = i8::try_from(month + 1).ok();
-        } else if DAYS.iter().any(|known| begins(&known)) && self.time.is_none() {
+        } else if DAYS.iter().any(|known| begins(known)) && self.time.is_none() {
             // The day of the week says nothing new.
         } else if self.time.is_some() && !self.half(&lower) && self.zone.is_none() {
             self.zone = Some(ZONES.iter().find(|(known, _)| *known == lower).map(|(_, minutes)| *minutes));
@@ -195,7 +224,10 @@ impl Reading {
 }
 
 fn is_time(word: &str) -> bool {
-    word.contains(':') || word.split('.').count() == 3 && word.len() <= 8 && !word.contains(|c: char| c.is_ascii_alphabetic())
+    word.contains(':')
+        || word.split('.').count() == 3
+            && word.len() <= 8
+            && !word.contains(|c: char| c.is_ascii_alphabetic())
 }
 
 /// `12:00:00`, `12:00`, `12.00.00`; a leap second counts as the one before it.

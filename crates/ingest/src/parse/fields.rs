@@ -29,7 +29,8 @@ pub(crate) fn fill(document: &mut Document, block: &Block<'_>, defects: &mut Def
     }
     document.subject = block.first("Subject").map(|field| {
         let mut flaws = Flaws::default();
-        let subject = words::decode(&field.value(), &mut flaws).into_owned();
+        let mut subject = words::decode(&field.value(), &mut flaws).into_owned();
+        subject.retain(|c| c != '\0');
         flawed("Subject", flaws, defects);
         subject
     });
@@ -67,7 +68,8 @@ fn block_defects(block: &Block<'_>, defects: &mut Defects) {
         defects.note(Code::BadHeader, detail);
     }
     if block.too_many {
-        let detail = format!("more than {} fields or {} bytes; the rest was not read", limits::FIELDS, limits::BLOCK);
+        let detail =
+            format!("more than {} fields or {} bytes; the rest was not read", limits::FIELDS, limits::BLOCK);
         defects.note(Code::TooManyHeaders, detail);
     }
 }

@@ -104,12 +104,10 @@ impl Field<'_> {
                 let (text, raw) = charsets::undeclared(value);
                 (text.into_owned(), raw)
             }
-            Cow::Owned(value) => {
-                String::from_utf8(value).map_or_else(
-                    |error| (charsets::undeclared(error.as_bytes()).0.into_owned(), true),
-                    |text| (text, false),
-                )
-            }
+            Cow::Owned(value) => String::from_utf8(value).map_or_else(
+                |error| (charsets::undeclared(error.as_bytes()).0.into_owned(), true),
+                |text| (text, false),
+            ),
         }
     }
 }
@@ -154,7 +152,7 @@ mod tests {
         let block = split(raw.as_bytes(), 0, |line| line == b"--b");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let fields = block.fields.iter().map(|f| (text(f.name()), f.text().0)).collect();
-        (fields, raw[block.body..].to_owned())
+        (fields, raw.get(block.body..).unwrap().to_owned())
     }
 
     fn pair(name: &str, value: &str) -> (String, String) {
@@ -171,10 +169,10 @@ mod tests {
 
     #[test]
     fn what_is_no_field_is_left_out() {
-        assert_eq!(fields(" folded\nA: 1\nno field\n of two lines\nB: 2\n\nx").0, [
-            pair("A", "1"),
-            pair("B", "2")
-        ]);
+        assert_eq!(
+            fields(" folded\nA: 1\nno field\n of two lines\nB: 2\n\nx").0,
+            [pair("A", "1"), pair("B", "2")]
+        );
         assert_eq!(fields("just text\n\nmore"), (vec![], "just text\n\nmore".into()));
         assert_eq!(fields("\nbody"), (vec![], "body".into()));
         assert_eq!(fields(""), (vec![], String::new()));

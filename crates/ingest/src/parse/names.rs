@@ -23,7 +23,9 @@ pub(crate) fn safe(name: &str) -> String {
         return "unnamed".to_owned();
     }
     let (stem, extension) = match clean.rfind('.').and_then(|dot| clean.split_at_checked(dot)) {
-        Some((stem, extension)) if extension.len() <= LONGEST_EXTENSION && !stem.is_empty() => (stem, extension),
+        Some((stem, extension)) if extension.len() <= LONGEST_EXTENSION && !stem.is_empty() => {
+            (stem, extension)
+        }
         _ => (clean, ""),
     };
     let stem = super::limits::cut(stem, LONGEST - extension.len() - 1).trim_end_matches([' ', '.']);

@@ -39,7 +39,11 @@ pub(crate) fn describe(header: &Block<'_>, default: &str, id: &str, defects: &mu
     let media_type = match &content_type {
         None => default.to_owned(),
         Some(read) => media_type(&read.value).unwrap_or_else(|| {
-            defects.note_in(id, Code::BadMediaType, format!("{} was taken as text/plain", quote(&read.value)));
+            defects.note_in(
+                id,
+                Code::BadMediaType,
+                format!("{} was taken as text/plain", quote(&read.value)),
+            );
             "text/plain".to_owned()
         }),
     };
@@ -70,7 +74,11 @@ pub(crate) fn describe(header: &Block<'_>, default: &str, id: &str, defects: &mu
         defects.note_in(id, Code::BadEncodedWord, "an encoded word in a parameter was kept as written");
     }
     if flaws.charset {
-        defects.note_in(id, Code::BadCharset, "the charset of a parameter is unknown or not what its bytes are");
+        defects.note_in(
+            id,
+            Code::BadCharset,
+            "the charset of a parameter is unknown or not what its bytes are",
+        );
     }
     Described { part, encoding, boundary: boundary.trim_end().as_bytes().to_vec() }
 }

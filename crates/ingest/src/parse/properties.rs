@@ -22,7 +22,9 @@ pub(super) fn holds(raw: &[u8], parsed: &Parsed) {
     assert!(kept <= raw.len(), "{kept} bytes of attachments in {}", raw.len());
     for part in &document.attachments {
         let mut of_it = parsed.attachments.iter().filter(|a| Some(&a.blob_id) == part.blob_id.as_ref());
-        let (Some(content), None) = (of_it.next(), of_it.next()) else { panic!("{part:?} has not one content") };
+        let (Some(content), None) = (of_it.next(), of_it.next()) else {
+            panic!("{part:?} has not one content")
+        };
         assert_eq!(BlobId::of(&content.bytes), content.blob_id);
         assert_eq!(content.bytes.len() as u64, part.size);
         assert_eq!(part.sha256.as_deref(), Some(content.blob_id.hex()));
@@ -59,9 +61,39 @@ Content-Disposition: attachment\r\nContent-Transfer-Encoding: base64\r\n\r\nSGVs
 /// Pieces that mean something to a parser.
 fn piece() -> impl Strategy<Value = Vec<u8>> {
     let words = [
-        "\r\n", "\n", "\r", " ", "--out", "--out2", "--", "\"", "(", ")", "<", ">", ";", ":", "=", "=?", "?=", "?",
-        "%", "*", "\\", "@", ",", "\0", "Content-Type: multipart/digest; boundary=x", "--x\n", "From ", "ü", "\u{feff}",
-        "charset=utf-7", "base64", "Subject: ", "\n\n",
+        "\r\n",
+        "\n",
+        "\r",
+        " ",
+        "--out",
+        "--out2",
+        "--",
+        "\"",
+        "(",
+        ")",
+        "<",
+        ">",
+        ";",
+        ":",
+        "=",
+        "=?",
+        "?=",
+        "?",
+        "%",
+        "*",
+        "\\",
+        "@",
+        ",",
+        "\0",
+        "Content-Type: multipart/digest; boundary=x",
+        "--x\n",
+        "From ",
+        "ü",
+        "\u{feff}",
+        "charset=utf-7",
+        "base64",
+        "Subject: ",
+        "\n\n",
     ];
     prop_oneof![
         proptest::sample::select(words.to_vec()).prop_map(|word| word.as_bytes().to_vec()),

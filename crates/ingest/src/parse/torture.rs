@@ -115,7 +115,9 @@ fn parameters() {
     survives(format!("{continued}\n\n").as_bytes());
     for piece in ["; name=a", "; name*0=a", "; name*=''a", ";", "(", "\"", "; boundary=", "%", "'", "\\"] {
         let text = piece.repeat(100_000);
-        survives(format!("Content-Type: multipart/mixed{text}\nContent-Disposition: x{text}\n\n--\n--").as_bytes());
+        survives(
+            format!("Content-Type: multipart/mixed{text}\nContent-Disposition: x{text}\n\n--\n--").as_bytes(),
+        );
     }
 }
 
@@ -129,7 +131,9 @@ fn bodies() {
         }
     }
     survives(format!("Content-Type: multipart/mixed; boundary=b\n\n{}", "--\n".repeat(500_000)).as_bytes());
-    survives(format!("Content-Type: multipart/mixed; boundary=\"\"\n\n{}", "--\n".repeat(500_000)).as_bytes());
+    survives(
+        format!("Content-Type: multipart/mixed; boundary=\"\"\n\n{}", "--\n".repeat(500_000)).as_bytes(),
+    );
 }
 
 #[test]

@@ -213,7 +213,12 @@ mod tests {
     fn what_is_left_of_broken_base64() {
         decodes(Encoding::Base64, b"SGVsbG8", b"Hello", Some(Code::Base64Truncated));
         decodes(Encoding::Base64, b"SGVs!bG8=", b"Hello", Some(Code::Base64Invalid));
-        decodes(Encoding::Base64, b"SGVsbG8=\r\n-- \r\nfooter of a list", b"Hello", Some(Code::Base64Invalid));
+        decodes(
+            Encoding::Base64,
+            b"SGVsbG8=\r\n-- \r\nfooter of a list",
+            b"Hello",
+            Some(Code::Base64Invalid),
+        );
         decodes(Encoding::Base64, b"SGVsb", b"Hel", Some(Code::Base64Truncated));
         decodes(Encoding::Base64, b"\xff\xfe", b"", Some(Code::Base64Invalid));
     }

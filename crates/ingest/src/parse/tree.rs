@@ -10,11 +10,13 @@ use super::walk::Node;
 use super::{Attachment, bodies, names, preview};
 
 /// Fills in everything that the parts tell, and returns the content of the attachments.
-pub(crate) fn fill(document: &mut Document, mut nodes: Vec<Node<'_>>, defects: &mut Defects) -> Vec<Attachment> {
-    let mut contents: Vec<Option<Content<'_>>> = nodes
-        .iter_mut()
-        .map(|node| (!node.is_multipart).then(|| content::decode(node, defects)))
-        .collect();
+pub(crate) fn fill(
+    document: &mut Document,
+    mut nodes: Vec<Node<'_>>,
+    defects: &mut Defects,
+) -> Vec<Attachment> {
+    let mut contents: Vec<Option<Content<'_>>> =
+        nodes.iter_mut().map(|node| (!node.is_multipart).then(|| content::decode(node, defects))).collect();
     let bodies = bodies::sort(&nodes);
 
     let parts = |list: &[usize]| -> Vec<Part> {
@@ -26,13 +28,16 @@ pub(crate) fn fill(document: &mut Document, mut nodes: Vec<Node<'_>>, defects: &
     document.has_attachment = document.attachments.iter().any(|part| !is_inline_picture(part));
 
     let text_of = |number: &usize| contents.get(*number)?.as_ref()?.text.as_ref();
-    document.preview = bodies.text.iter().filter_map(|number| {
-        let text = text_of(number)?;
-        let is_html = nodes.get(*number).is_some_and(|node| node.part.media_type == "text/html");
-        Some(if is_html { preview::of_html(&text.value) } else { preview::of_text(&text.value) })
-    })
-    .find(|preview| !preview.is_empty())
-    .unwrap_or_default();
+    document.preview = bodies
+        .text
+        .iter()
+        .filter_map(|number| {
+            let text = text_of(number)?;
+            let is_html = nodes.get(*number).is_some_and(|node| node.part.media_type == "text/html");
+            Some(if is_html { preview::of_html(&text.value) } else { preview::of_text(&text.value) })
+        })
+        .find(|preview| !preview.is_empty())
+        .unwrap_or_default();
 
     let mut attachments = Vec::new();
     let mut known = BTreeSet::new();

@@ -103,6 +103,14 @@ impl Walk<'_, '_> {
     fn part(&mut self, start: usize) -> usize {
         let header = header::split(self.raw, start, |line| boundaries::which(line, &self.open).is_some());
         let id = self.next_id();
+        if header.stray.is_some() {
+            let detail = if header.fields.is_empty() {
+                "the part has no header; all of it was taken as its content"
+            } else {
+                "a line of the part's header is no field; left out"
+            };
+            self.defects.note_in(&id, Code::BadHeader, detail);
+        }
         if header.too_many {
             self.defects.note_in(&id, Code::TooManyHeaders, "further fields of the part were not read");
         }
@@ -133,7 +141,11 @@ impl Walk<'_, '_> {
         self.open.push(Open { node, boundary: described.boundary, is_digest, children: 0, body });
         if nameless {
             // Its lines cannot be told apart: all of it is one text.
-            self.note(node, Code::NoBoundary, "the multipart names no boundary; its content was taken as text");
+            self.note(
+                node,
+                Code::NoBoundary,
+                "the multipart names no boundary; its content was taken as text",
+            );
             self.open.pop();
             self.text_in(node, body);
         }
@@ -180,7 +192,11 @@ impl Walk<'_, '_> {
     fn close(&mut self, end: usize, unclosed: bool) {
         let Some(open) = self.open.pop() else { return };
         if open.children == 0 && unclosed {
-            self.note(open.node, Code::NoBoundary, "the boundary never appears; the content was taken as text");
+            self.note(
+                open.node,
+                Code::NoBoundary,
+                "the boundary never appears; the content was taken as text",
+            );
             self.text_in(open.node, open.body);
             self.leave(boundaries::content_end(self.raw, open.body, end));
         } else if unclosed {

@@ -151,7 +151,13 @@ impl<'a> Run<'a> {
             let label = String::from_utf8_lossy(self.charset);
             let decoded = charsets::decode(&label, &self.bytes);
             flaws.charset |= decoded.problem.is_some();
-            out.push_str(&decoded.text);
+            // Controls were encoded to get past somebody; RFC 8621 drops them, too.
+            let shown = |c: char| if c.is_whitespace() { Some(' ') } else { (!c.is_control()).then_some(c) };
+            if decoded.text.contains(char::is_control) {
+                out.extend(decoded.text.chars().filter_map(shown));
+            } else {
+                out.push_str(&decoded.text);
+            }
             self.bytes.clear();
             self.is_open = false;
         }
@@ -180,6 +186,7 @@ mod tests {
         reads(b"=?utf-8?q?a?==?utf-8?q?b?=", "ab");
         reads(b"=?iso-8859-1*de?q?=FC?=", "ü");
         reads(b"=?utf-8?q??= x", " x");
+        reads(b"=?utf-8?q?a=0D=0AEvil:=00=1B[1m?=", "a  Evil:[1m");
     }
 
     #[test]
@@ -199,7 +206,9 @@ mod tests {
 
     #[test]
     fn what_is_no_word_stays() {
-        for text in ["=?utf-8?Q?never ended", "=?utf-8?X?abc?=", "=?a b?q?c?=", "=?utf-8?B?***?=", "=??=", "=?="] {
+        for text in
+            ["=?utf-8?Q?never ended", "=?utf-8?X?abc?=", "=?a b?q?c?=", "=?utf-8?B?***?=", "=??=", "=?="]
+        {
             reads(text.as_bytes(), text);
         }
         reads(b"=?utf-8?Q?lost =?utf-8?Q?found?=", "=?utf-8?Q?lost found");

@@ -1,7 +1,7 @@
 //! Encryption, credentials, and what people are told when they are wrong.
 
 use vigie_testkit::mailbox_server::{Account, MailboxServer, Security, Service};
-use vigie_testkit::server::{Server, expect, handshake, reply, routine, send, serve, stall, starttls};
+use vigie_testkit::server::{Server, expect, expect_line, handshake, reply, routine, send, serve, stall, starttls};
 use vigie_testkit::tls::{Authority, Kind};
 
 use crate::messages::{server, small};
@@ -155,7 +155,7 @@ async fn capabilities_are_asked_again_after_tls_and_after_login() {
             starttls(),
             routine().answer("CAPABILITY", "* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n{tag} OK\r\n").until("AUTHENTICATE PLAIN"),
             send("+ \r\n"),
-            expect("*"),
+            expect_line("*"),
             reply("A0002 OK in\r\n"),
             expect("CAPABILITY"),
             reply("* CAPABILITY IMAP4rev1\r\n{tag} OK\r\n"),
