@@ -7,7 +7,6 @@ mod plan;
 mod record;
 mod recover;
 
-use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,6 +17,7 @@ use vigie_common::document::MailboxSource;
 pub(crate) use self::recover::segments_of;
 
 use self::files::Files;
+use self::lock::Lock;
 use self::pace::Pace;
 use self::plan::Plan;
 use self::record::Mailboxes;
@@ -49,8 +49,8 @@ pub struct Archive {
     files: Files,
     mailboxes: Mailboxes,
     pace: Pace,
-    /// Let go when the process ends, however it ends.
-    _lock: File,
+    /// Let go last.
+    _lock: Lock,
 }
 
 impl Archive {
@@ -151,7 +151,7 @@ impl Archive {
                     let mut all = folders.to_sync();
                     all.extend(segments.folders());
                     all.extend(plan.folders());
-                    drop(all); Ok(())
+                    all.iter().try_for_each(|folder| root.sync_folder(folder))
                 }
                 Way::Whole => root.sync_whole(),
             })?;

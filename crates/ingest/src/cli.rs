@@ -28,7 +28,7 @@ use crate::settings::Settings;
 use crate::store;
 
 /// KiB of messages that may be on their way between network and disk, of all accounts together.
-const ROOM: usize = 8 << 10;
+const ROOM: usize = 5 << 10;
 
 /// Watches mailboxes over IMAP and keeps every message as a JSON document.
 #[derive(Debug, Parser)]
@@ -102,7 +102,8 @@ impl Cli {
             LogFormat::Text => telemetry::Format::Text,
             LogFormat::Json => telemetry::Format::Json,
         };
-        telemetry::start(format, self.log_level.as_deref().unwrap_or(usual)).map_err(|e| Failure::new(Exit::Usage, e))?;
+        telemetry::start(format, self.log_level.as_deref().unwrap_or(usual))
+            .map_err(|e| Failure::new(Exit::Usage, e))?;
         match &self.command {
             Command::Run => run::run(&self.settings()?),
             Command::Sync(arguments) => sync::run(&self.settings()?, arguments),
@@ -127,18 +128,32 @@ impl Cli {
     }
 }
 
+/// Threads that may block: two handshakes and two batches being parsed. More would only take memory.
+const BLOCKING: usize = 4;
+
 /// The runtime of the commands that talk to servers.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(|e| Failure::new(Exit::Internal, e))
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(BLOCKING)
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(Exit::Internal, e))
 }
 
 /// Opens the archive for writing and starts the store thread on it.
-fn open_archive(settings: &Settings, shutdown: CancellationToken) -> Result<(Shared, std::thread::JoinHandle<()>), Failure> {
+fn open_archive(
+    settings: &Settings,
+    shutdown: CancellationToken,
+) -> Result<(Shared, std::thread::JoinHandle<()>), Failure> {
     let archive = &settings.archive;
     if archive.raw != config::RawPolicy::Always {
-        tracing::warn!("`[archive] raw` is not \"always\": messages whose bytes are not kept can never be exported, nor parsed anew");
+        tracing::warn!(
+            "`[archive] raw` is not \"always\": messages whose bytes are not kept can never be exported, nor parsed anew"
+        );
     }
-    let archive = vigie_archive::Settings { root: archive.root.clone(), raw: archive.raw, min_free: archive.min_free };
+    let archive =
+        vigie_archive::Settings { root: archive.root.clone(), raw: archive.raw, min_free: archive.min_free };
     let opened = Archive::open(&archive, env!("CARGO_PKG_VERSION")).map_err(|e| archive_failure(&e))?;
     let (store, thread) = store::start(opened).map_err(|e| Failure::new(Exit::Internal, e))?;
     let shared = Shared {

@@ -97,7 +97,9 @@ impl Channel {
                 .await?;
             if let Some((tag, refusal)) = done {
                 let Some(at) = self.open.iter().position(|open| *open == tag) else {
-                    return Err(self.out_of_step(sent.name, "the server answered a command that was not sent".into()));
+                    return Err(
+                        self.out_of_step(sent.name, "the server answered a command that was not sent".into())
+                    );
                 };
                 self.open.swap_remove(at);
                 self.early.push((tag, refusal));
@@ -111,7 +113,12 @@ impl Channel {
     ///
     /// # Errors
     /// As [`send`](Self::send) and [`finish`](Self::finish).
-    pub async fn run(&mut self, name: &'static str, command: &str, on: impl FnMut(&Response<'_>)) -> Result<()> {
+    pub async fn run(
+        &mut self,
+        name: &'static str,
+        command: &str,
+        on: impl FnMut(&Response<'_>),
+    ) -> Result<()> {
         if !self.open.is_empty() || !self.early.is_empty() {
             return Err(self.out_of_step(name, "answers of earlier commands were never read".into()));
         }
@@ -206,7 +213,9 @@ impl Channel {
                 Ok(Err(error)) => return Err(self.lost(name, &error)),
                 Err(_) if self.session.get_ref().received() > before => {}
                 Err(_) => {
-                    return Err(self.out_of_step(name, format!("the server was silent for {} s", SILENCE.as_secs())));
+                    return Err(
+                        self.out_of_step(name, format!("the server was silent for {} s", SILENCE.as_secs()))
+                    );
                 }
             }
         }
@@ -227,7 +236,11 @@ impl Channel {
     }
 
     fn check_step(&mut self, name: &'static str) -> Result<()> {
-        if self.reading { Err(self.out_of_step(name, "an earlier command was broken off".into())) } else { Ok(()) }
+        if self.reading {
+            Err(self.out_of_step(name, "an earlier command was broken off".into()))
+        } else {
+            Ok(())
+        }
     }
 
     fn closed(&mut self, during: &'static str) -> Error {

@@ -82,12 +82,13 @@ impl Error {
     /// A loss of the connection, told by an I/O error. Text of the server in it is cut and made inert.
     pub(crate) fn lost(during: &'static str, error: &std::io::Error) -> Self {
         // async-imap's own errors may quote whole buffers: only the guard's words and the system's are repeated.
-        let cause = match (error.get_ref().and_then(|e| e.downcast_ref::<crate::guard::Violation>()), error.kind()) {
-            (Some(violation), _) => violation.to_string(),
-            (None, std::io::ErrorKind::Other) => "the server sent what is not IMAP".into(),
-            (None, std::io::ErrorKind::UnexpectedEof) => "the server closed the connection".into(),
-            (None, _) => inert(&error.to_string(), QUOTED),
-        };
+        let cause =
+            match (error.get_ref().and_then(|e| e.downcast_ref::<crate::guard::Violation>()), error.kind()) {
+                (Some(violation), _) => violation.to_string(),
+                (None, std::io::ErrorKind::Other) => "the server sent what is not IMAP".into(),
+                (None, std::io::ErrorKind::UnexpectedEof) => "the server closed the connection".into(),
+                (None, _) => inert(&error.to_string(), QUOTED),
+            };
         Self::Lost { during, cause }
     }
 }

@@ -59,7 +59,11 @@ impl<S> Guard<S> {
     /// # Errors
     /// [`Violation::Injected`] when the server sent more in plain text than the answer that it was asked for.
     pub fn into_inner(self) -> Result<S, Violation> {
-        if self.output.is_empty() && self.framer.is_between_responses() { Ok(self.inner) } else { Err(Violation::Injected) }
+        if self.output.is_empty() && self.framer.is_between_responses() {
+            Ok(self.inner)
+        } else {
+            Err(Violation::Injected)
+        }
     }
 }
 

@@ -155,7 +155,11 @@ impl Mailbox {
         match self.whole_pass(session).await {
             Err(Error::Conflict) => {
                 let uidvalidity = self.known.selected.map_or(0, |(validity, _)| validity);
-                tracing::warn!(account = self.account.id, mailbox = self.source.name, "the server reuses UIDs for other messages: a new generation begins, everything is fetched again beside the old");
+                tracing::warn!(
+                    account = self.account.id,
+                    mailbox = self.source.name,
+                    "the server reuses UIDs for other messages: a new generation begins, everything is fetched again beside the old"
+                );
                 self.commit(vec![Change::NewGeneration { mailbox: self.id, uidvalidity }]).await?;
                 self.learn().await?;
                 self.whole_pass(session).await
@@ -182,7 +186,12 @@ impl Mailbox {
     ///
     /// # Errors
     /// [`Error::Archive`].
-    pub async fn set_state(&self, state: MailboxState, reason: Option<String>, next_step: Option<String>) -> Result<()> {
+    pub async fn set_state(
+        &self,
+        state: MailboxState,
+        reason: Option<String>,
+        next_step: Option<String>,
+    ) -> Result<()> {
         let since = clock::now();
         self.commit(vec![Change::State { mailbox: self.id, state, since, reason, next_step }]).await
     }
@@ -219,17 +228,27 @@ impl Mailbox {
         let mut changes = Vec::new();
         let first = self.known.selected.is_none();
         if self.known.selected.is_some_and(|(validity, _)| validity != uidvalidity) {
-            tracing::warn!(account = self.account.id, mailbox = self.source.name, uidvalidity, "UIDVALIDITY changed: a new generation begins, everything is fetched again beside the old");
+            tracing::warn!(
+                account = self.account.id,
+                mailbox = self.source.name,
+                uidvalidity,
+                "UIDVALIDITY changed: a new generation begins, everything is fetched again beside the old"
+            );
             self.commit(vec![Change::NewGeneration { mailbox, uidvalidity }]).await?;
             self.learn().await?;
         }
         let generation = self.known.selected.map_or(0, |(_, generation)| generation);
         changes.push(Change::Select { mailbox, uidvalidity, generation, exists, uidnext, at: clock::now() });
-        if first && self.account.since == Some(Since::Now) {
-            if let Some(last) = uidnext.and_then(|next| next.checked_sub(1)).filter(|&last| last > 0) {
-                changes.push(Change::Skipped { mailbox, uids: UidSet::of(1..=last) });
-                changes.push(Change::Difference { mailbox, listed: Some(Difference { exists, counted: u64::from(last) }) });
-            }
+        let last = uidnext.and_then(|next| next.checked_sub(1)).filter(|&last| last > 0);
+        if first
+            && self.account.since == Some(Since::Now)
+            && let Some(last) = last
+        {
+            changes.push(Change::Skipped { mailbox, uids: UidSet::of(1..=last) });
+            changes.push(Change::Difference {
+                mailbox,
+                listed: Some(Difference { exists, counted: u64::from(last) }),
+            });
         }
         self.commit(changes).await?;
         if first { self.learn().await } else { Ok(()) }
@@ -272,7 +291,13 @@ impl Mailbox {
     }
 
     /// Fetches those of a listed window that are wanted.
-    async fn fetch_window(&mut self, session: &mut Session, flow: &mut Flow, window: std::ops::RangeInclusive<u32>, listed: Vec<Listed>) -> Result<()> {
+    async fn fetch_window(
+        &mut self,
+        session: &mut Session,
+        flow: &mut Flow,
+        window: std::ops::RangeInclusive<u32>,
+        listed: Vec<Listed>,
+    ) -> Result<()> {
         let (skipped, wanted): (Vec<_>, Vec<_>) = listed.into_iter().partition(|l| self.is_before_since(l));
         let skipped: UidSet = skipped.iter().map(|l| l.uid).collect();
         let wanted = wanted.into_iter().filter(|l| !self.known.stored.contains(l.uid)).collect();
@@ -281,7 +306,10 @@ impl Mailbox {
         self.shared.progress.expect(wanted.len() as u64);
         flow.begin_window(window, skipped);
         for message in give_up {
-            flow.leave_open(&message, "the connection is lost each time that this message is asked for".into());
+            flow.leave_open(
+                &message,
+                "the connection is lost each time that this message is asked for".into(),
+            );
         }
         for batch in plan::batches(wanted, &self.suspects) {
             flow.fetch(self, session, batch).await?;
@@ -312,13 +340,18 @@ impl Mailbox {
 
     fn is_before_since(&self, listed: &Listed) -> bool {
         match self.account.since {
-            Some(Since::Date(since)) => listed.internal_date.as_deref().and_then(parse_internal_date).is_some_and(|at| at < since),
+            Some(Since::Date(since)) => {
+                listed.internal_date.as_deref().and_then(parse_internal_date).is_some_and(|at| at < since)
+            }
             Some(Since::Now) | None => false,
         }
     }
 
     fn flow(&self) -> Result<Flow> {
-        let (uidvalidity, generation) = self.known.selected.ok_or_else(|| Error::Internal("a mailbox is fetched before it was opened".into()))?;
+        let (uidvalidity, generation) = self
+            .known
+            .selected
+            .ok_or_else(|| Error::Internal("a mailbox is fetched before it was opened".into()))?;
         Ok(Flow::new(Origin {
             account: self.account.id.clone(),
             host: self.account.host.clone(),

@@ -73,7 +73,8 @@ pub fn prepare(origin: &Origin, listed: &Listed, body: &Body, fetched: Fetched) 
     let keep = vigie_archive::round::keeps(origin.raw, !defects.is_empty(), lost);
     let received_at = listed.internal_date.as_deref().and_then(parse_internal_date);
     document.id = instance.id();
-    document.mailbox_ids = [(Id::of_mailbox(&origin.account, &origin.mailbox.raw_name).to_string(), true)].into();
+    document.mailbox_ids =
+        [(Id::of_mailbox(&origin.account, &origin.mailbox.raw_name).to_string(), true)].into();
     document.keywords = listed.flags.iter().filter_map(|flag| keyword(flag)).map(|k| (k, true)).collect();
     document.received_at = received_at;
     parse::set_paths(&mut document, layout::attachment);
@@ -104,13 +105,22 @@ pub fn prepare(origin: &Origin, listed: &Listed, body: &Body, fetched: Fetched) 
         parse: document.vigie.parse,
     };
     let entry = entry(&document, &instance, origin.mode);
-    let header = Header::new(document.id.clone(), document.blob_id.clone(), document.size, document.vigie.source.clone());
+    let header = Header::new(
+        document.id.clone(),
+        document.blob_id.clone(),
+        document.size,
+        document.vigie.source.clone(),
+    );
     let mut json = serde_json::to_vec(&document)?;
     json.push(b'\n');
     Ok(Message {
         entry,
         document: json,
-        raw: if keep { Frame::encode(header, &body.bytes)? } else { Frame::bare(Header { kept: false, ..header }) },
+        raw: if keep {
+            Frame::encode(header, &body.bytes)?
+        } else {
+            Frame::bare(Header { kept: false, ..header })
+        },
         keep,
         attachments: attachments.into_iter().map(|a| (a.blob_id, a.bytes)).collect(),
     })
@@ -124,14 +134,11 @@ fn loses(code: Code) -> bool {
 /// All that a chart needs, taken from the document.
 fn entry(document: &Document, instance: &Instance, mode: Mode) -> Entry {
     let first = |list: &Option<Vec<String>>| list.as_ref().and_then(|l| l.first().cloned());
-    let from = document
-        .from
-        .iter()
-        .flatten()
-        .find_map(|address| address.email.as_deref())
-        .map(str::to_lowercase);
+    let from =
+        document.from.iter().flatten().find_map(|address| address.email.as_deref()).map(str::to_lowercase);
     let recipients = [&document.to, &document.cc];
-    let recipients = recipients.into_iter().flatten().flatten().filter_map(|a| a.email.as_deref()).map(str::to_lowercase);
+    let recipients =
+        recipients.into_iter().flatten().flatten().filter_map(|a| a.email.as_deref()).map(str::to_lowercase);
     let mut defects: Vec<_> = document.vigie.parse.defects.iter().map(|d| d.code).collect();
     defects.sort_unstable();
     defects.dedup();
@@ -167,7 +174,11 @@ fn entry(document: &Document, instance: &Instance, mode: Mode) -> Entry {
 /// What stands in the angle brackets of List-Id (RFC 2919), lower case.
 fn list_id(document: &Document) -> Option<String> {
     let field = document.headers.iter().find(|h| h.name.eq_ignore_ascii_case("List-Id"))?;
-    let inner = field.value.rsplit_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or(field.value.as_str(), |(id, _)| id);
+    let inner = field
+        .value
+        .rsplit_once('<')
+        .and_then(|(_, rest)| rest.split_once('>'))
+        .map_or(field.value.as_str(), |(id, _)| id);
     let id: String = inner.trim().chars().take(SUBJECT).collect();
     (!id.is_empty()).then(|| id.to_lowercase())
 }
@@ -176,7 +187,9 @@ fn list_id(document: &Document) -> Option<String> {
 fn keyword(flag: &str) -> Option<String> {
     match flag.to_lowercase().as_str() {
         "\\recent" | "\\deleted" => None,
-        system => Some(system.strip_prefix('\\').map_or_else(|| system.to_owned(), |name| format!("${name}"))),
+        system => {
+            Some(system.strip_prefix('\\').map_or_else(|| system.to_owned(), |name| format!("${name}")))
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! is a defect in the document.
 //!
 //! Time is linear in the size of the message, whatever it holds, and nothing recurses as deep as a
-//! message asks for: the caps are in [`limits`].
+//! message asks for: the caps are in `limits`.
 
 mod addresses;
 mod bodies;

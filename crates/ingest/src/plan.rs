@@ -12,7 +12,7 @@ const WINDOW: u32 = 5_000;
 /// UIDs that are listed at once at most, where most are gone.
 const WIDEST: u32 = 80_000;
 /// Octets of messages that are fetched by one command, as announced.
-pub const BATCH: u64 = 2 << 20;
+pub const BATCH: u64 = 1 << 20;
 /// Messages that are fetched by one command: their UIDs, even without two that touch, fit a line of 1,000
 /// characters (RFC 2683 section 3.2.1.5) when they have six digits.
 const MESSAGES: usize = 140;
@@ -93,7 +93,8 @@ impl Batch {
 /// alone; the latter come last.
 #[must_use]
 pub fn batches(listed: Vec<Listed>, suspects: &BTreeMap<u32, u32>) -> Vec<Batch> {
-    let (suspected, plain): (Vec<_>, Vec<_>) = listed.into_iter().partition(|l| suspects.contains_key(&l.uid));
+    let (suspected, plain): (Vec<_>, Vec<_>) =
+        listed.into_iter().partition(|l| suspects.contains_key(&l.uid));
     let mut batches: Vec<Batch> = Vec::new();
     let mut open = Batch::default();
     for message in plain.into_iter().rev() {

@@ -67,7 +67,11 @@ impl Session {
     ///
     /// # Errors
     /// As there.
-    pub async fn idle(&mut self, until: tokio::time::Instant, stop: impl Future<Output = ()>) -> Result<bool> {
+    pub async fn idle(
+        &mut self,
+        until: tokio::time::Instant,
+        stop: impl Future<Output = ()>,
+    ) -> Result<bool> {
         self.channel.idle(until, stop).await
     }
 

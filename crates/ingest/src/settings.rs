@@ -79,7 +79,9 @@ impl Settings {
         let mut ids = BTreeSet::new();
         let mut warnings = Vec::new();
         for raw in &loaded.config.account {
-            let fault = |fault: String| loaded.fault(raw.span(), format!("account {}: {fault}", inert(&raw.get_ref().id, 40)));
+            let fault = |fault: String| {
+                loaded.fault(raw.span(), format!("account {}: {fault}", inert(&raw.get_ref().id, 40)))
+            };
             let account = Account::from_config(raw.get_ref(), loaded).map_err(fault)?;
             if !ids.insert(account.id.clone()) {
                 return Err(fault("another account has the same id; each needs its own".into()));
@@ -95,8 +97,11 @@ impl Settings {
             accounts.push(account);
         }
         let archive = &loaded.config.archive;
-        let archive =
-            ArchiveSettings { root: loaded.in_data(&archive.path), raw: archive.raw, min_free: archive.min_free.0 };
+        let archive = ArchiveSettings {
+            root: loaded.in_data(&archive.path),
+            raw: archive.raw,
+            min_free: archive.min_free.0,
+        };
         Ok(Self { archive, accounts, warnings })
     }
 }
@@ -155,7 +160,8 @@ fn is_account_id(id: &str) -> bool {
 }
 
 fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn since(text: &str) -> Result<Since, String> {
@@ -166,7 +172,9 @@ fn since(text: &str) -> Result<Since, String> {
         .ok()
         .and_then(|date| date.to_zoned(TimeZone::UTC).ok())
         .map(|midnight| Since::Date(midnight.timestamp()))
-        .ok_or_else(|| format!("since = \"{}\": write a date such as \"2026-01-01\", or \"now\"", inert(text, 40)))
+        .ok_or_else(|| {
+            format!("since = \"{}\": write a date such as \"2026-01-01\", or \"now\"", inert(text, 40))
+        })
 }
 
 #[cfg(test)]

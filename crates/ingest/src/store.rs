@@ -39,7 +39,8 @@ pub struct Handle {
 /// No thread can be made.
 pub fn start(archive: Archive) -> std::io::Result<(Handle, JoinHandle<()>)> {
     let (jobs, queue) = mpsc::channel();
-    let thread = std::thread::Builder::new().name("store".into()).spawn(move || Task { archive, queue }.run())?;
+    let thread =
+        std::thread::Builder::new().name("store".into()).spawn(move || Task { archive, queue }.run())?;
     Ok((Handle { jobs }, thread))
 }
 
@@ -110,7 +111,8 @@ impl Task {
                 let _ = answer.send(self.archive.mailbox(&account, &source).map_err(Arc::new));
             }
             Job::View(mailbox, answer) => {
-                let view = self.archive.view(mailbox).and_then(|view| Ok((view, self.archive.stored(mailbox)?)));
+                let view =
+                    self.archive.view(mailbox).and_then(|view| Ok((view, self.archive.stored(mailbox)?)));
                 let _ = answer.send(view.map_err(Arc::new));
             }
         }
@@ -173,7 +175,8 @@ impl Task {
                         changes: whole.changes.drain(..changes.min(whole.changes.len())).collect(),
                         events: whole.events.drain(..events.min(whole.events.len())).collect(),
                     };
-                    let _ = answer.send(self.archive.commit(&alone, clock::now()).map(Arc::new).map_err(Arc::new));
+                    let _ = answer
+                        .send(self.archive.commit(&alone, clock::now()).map(Arc::new).map_err(Arc::new));
                 }
             }
             Err(error) => {

@@ -58,12 +58,15 @@ impl Dialer {
     /// # Errors
     /// [`Error::Unreachable`]: unknown host, refused, or no answer in time.
     pub async fn tcp(&self, account: &Account) -> Result<TcpStream> {
-        let unreachable = |cause: String| Error::Unreachable { host: account.host.clone(), port: account.port, cause };
+        let unreachable =
+            |cause: String| Error::Unreachable { host: account.host.clone(), port: account.port, cause };
         let found = timeout(CONNECT, tokio::net::lookup_host((account.host.as_str(), account.port))).await;
         let addresses: Vec<SocketAddr> = match found {
             Ok(Ok(found)) => found.take(ADDRESSES).collect(),
             Ok(Err(error)) => {
-                return Err(unreachable(format!("the host name is not known here ({error}); check `host` and this machine's DNS")));
+                return Err(unreachable(format!(
+                    "the host name is not known here ({error}); check `host` and this machine's DNS"
+                )));
             }
             Err(_) => return Err(unreachable("no answer from DNS".into())),
         };
@@ -78,7 +81,10 @@ impl Dialer {
                     format!("nothing listens at {address}; check `host`, `port` and `tls`")
                 }
                 Ok(Err(error)) => format!("{address}: {error}"),
-                Err(_) => format!("no answer from {address} within {} s; check `host`, `port` and firewalls", CONNECT.as_secs()),
+                Err(_) => format!(
+                    "no answer from {address} within {} s; check `host`, `port` and firewalls",
+                    CONNECT.as_secs()
+                ),
             };
         }
         Err(unreachable(cause))
@@ -103,12 +109,18 @@ impl Dialer {
         // Reading the authorities blocks for some 40 ms: not on a thread that others wait for.
         let handshake = tokio::task::spawn_blocking(move || {
             let connector = async_native_tls::TlsConnector::from(builder);
-            tokio::runtime::Handle::current().block_on(timeout(HANDSHAKE, connector.connect(host.as_str(), stream)))
+            tokio::runtime::Handle::current()
+                .block_on(timeout(HANDSHAKE, connector.connect(host.as_str(), stream)))
         });
         match handshake.await {
             Ok(Ok(Ok(stream))) => Ok(Box::new(stream)),
-            Ok(Ok(Err(error))) => Err(fault(certificate::explain(&error.to_string(), &account.host, account.ca_file.is_some()))),
-            Ok(Err(_)) => Err(fault(format!("no end of the handshake within {} s; is `tls` right for this port?", HANDSHAKE.as_secs()))),
+            Ok(Ok(Err(error))) => {
+                Err(fault(certificate::explain(&error.to_string(), &account.host, account.ca_file.is_some())))
+            }
+            Ok(Err(_)) => Err(fault(format!(
+                "no end of the handshake within {} s; is `tls` right for this port?",
+                HANDSHAKE.as_secs()
+            ))),
             Err(error) => Err(Error::Internal(error.to_string())),
         }
     }
@@ -118,6 +130,7 @@ impl Dialer {
 fn authorities(file: &Path) -> std::result::Result<Vec<native_tls::Certificate>, String> {
     let at = |fault: String| format!("ca_file {}: {fault}", file.display());
     let pem = std::fs::read(file).map_err(|e| at(e.to_string()))?;
-    let found = native_tls::Certificate::stack_from_pem(&pem).map_err(|e| at(format!("no PEM certificates ({})", quoted(&e.to_string()))))?;
+    let found = native_tls::Certificate::stack_from_pem(&pem)
+        .map_err(|e| at(format!("no PEM certificates ({})", quoted(&e.to_string()))))?;
     if found.is_empty() { Err(at("there is no certificate in it".into())) } else { Ok(found) }
 }

@@ -39,7 +39,10 @@ pub async fn watch(shared: Shared, dialer: Dialer, account: Arc<Account>) {
         let wait = match left {
             Ok(Left::Stopped) => return,
             Ok(Left::Changed) => {
-                tracing::info!(account = account.id, "the list of mailboxes changed: looking at all of them again");
+                tracing::info!(
+                    account = account.id,
+                    "the list of mailboxes changed: looking at all of them again"
+                );
                 trouble.reset();
                 continue;
             }
@@ -67,7 +70,10 @@ async fn lanes(shared: &Shared, dialer: &Dialer, account: &Arc<Account>) -> Resu
     let sources = watched(&mut session, account).await?;
     if sources.is_empty() {
         session.logout().await;
-        return Err(Error::Unsuitable(format!("no mailbox of account {} is watched: see `mailboxes`", account.id)));
+        return Err(Error::Unsuitable(format!(
+            "no mailbox of account {} is watched: see `mailboxes`",
+            account.id
+        )));
     }
     let names: Arc<[String]> = sources.iter().map(|s| s.raw_name.clone()).collect();
     tracing::info!(account = account.id, mailboxes = sources.len(), "watching");
@@ -97,10 +103,15 @@ async fn lanes(shared: &Shared, dialer: &Dialer, account: &Arc<Account>) -> Resu
 /// The connection is lost, or LIST refused.
 pub async fn watched(session: &mut Session, account: &Account) -> Result<Vec<MailboxSource>> {
     let found = session.mailboxes().await?;
-    let sources: Vec<_> = found.into_iter().map(|f| f.source).filter(|s| account.mailboxes.includes(&s.name)).collect();
+    let sources: Vec<_> =
+        found.into_iter().map(|f| f.source).filter(|s| account.mailboxes.includes(&s.name)).collect();
     for name in account.mailboxes.literal_names() {
         if account.mailboxes.includes(name) && !sources.iter().any(|s| s.name == name) {
-            tracing::warn!(account = account.id, mailbox = name, "the server has no mailbox of this name; `vigie-ingest check` lists those it has");
+            tracing::warn!(
+                account = account.id,
+                mailbox = name,
+                "the server has no mailbox of this name; `vigie-ingest check` lists those it has"
+            );
         }
     }
     Ok(sources)

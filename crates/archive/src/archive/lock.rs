@@ -7,15 +7,20 @@ use crate::disk::Root;
 use crate::error::Error;
 use crate::layout;
 
-/// Takes the lock and writes our pid in it. The system lets go of it when the process ends.
-pub(crate) fn take(root: &Root) -> Result<File, Error> {
+/// The lock, held. The system lets go of it too when the process ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct Lock(File);
+
+/// Takes the lock and writes our pid in it.
+pub(crate) fn take(root: &Root) -> Result<Lock, Error> {
     let mut file = root.open_or_create(layout::LOCK)?;
     match file.try_lock() {
         Ok(()) => {
+            let lock = Lock(file);
             let error = |e| Error::disk("write", root.path().join(layout::LOCK), e);
-            file.set_len(0).map_err(error)?;
-            root.write(&file, layout::LOCK, format!("{}\n", std::process::id()).as_bytes())?;
-            Ok(file)
+            lock.0.set_len(0).map_err(error)?;
+            root.write(&lock.0, layout::LOCK, format!("{}\n", std::process::id()).as_bytes())?;
+            Ok(lock)
         }
         Err(TryLockError::WouldBlock) => {
             let mut text = String::new();
@@ -24,5 +29,15 @@ pub(crate) fn take(root: &Root) -> Result<File, Error> {
             Err(Error::Locked { root: root.path().to_owned(), pid })
         }
         Err(TryLockError::Error(e)) => Err(Error::disk("lock", root.path().join(layout::LOCK), e)),
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing alone is not enough: a child that is just being started shares the open file until it
+        // executes its program.
+        if let Err(error) = self.0.unlock() {
+            tracing::debug!(%error, "could not let go of the archive's lock");
+        }
     }
 }

@@ -40,7 +40,10 @@ pub(super) fn run(settings: &Settings) -> Outcome {
         match looked {
             Ok((watched, others)) => {
                 let shown = |names: &[String]| names.iter().map(|n| quoted(n)).collect::<Vec<_>>().join(", ");
-                say(&format!("account {account}: good; watched: {}", if watched.is_empty() { "none, see `mailboxes`".into() } else { shown(&watched) }));
+                say(&format!(
+                    "account {account}: good; watched: {}",
+                    if watched.is_empty() { "none, see `mailboxes`".into() } else { shown(&watched) }
+                ));
                 if !others.is_empty() {
                     say(&format!("account {account}: not watched: {}", shown(&others)));
                 }
@@ -73,5 +76,6 @@ fn writable(root: &Path) -> std::result::Result<(), String> {
     if !existing.is_dir() {
         return Err(format!("{} is no folder", existing.display()));
     }
-    rustix::fs::access(existing, Access::WRITE_OK | Access::EXEC_OK).map_err(|e| format!("cannot write to {}: {e}; check owner and mode", existing.display()))
+    rustix::fs::access(existing, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|e| format!("cannot write to {}: {e}; check owner and mode", existing.display()))
 }

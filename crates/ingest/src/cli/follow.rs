@@ -46,7 +46,9 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Outcome {
     loop {
         let Tail { records, restarted } = reader.tail(cursor.as_ref(), PAGE).map_err(failed)?;
         if restarted {
-            tracing::warn!("the catalog is not the one that the cursor is of: records come from the start, the same ids may come again");
+            tracing::warn!(
+                "the catalog is not the one that the cursor is of: records come from the start, the same ids may come again"
+            );
         }
         let none = records.is_empty();
         // `before` cannot know of a record that is still to come.
@@ -73,7 +75,10 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Outcome {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this command has nothing to do but wait for the catalog, and no runtime")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this command has nothing to do but wait for the catalog, and no runtime"
+)]
 fn pause(wait: Duration) {
     std::thread::sleep(wait);
 }
@@ -96,7 +101,11 @@ fn wait_for_archive(root: &Path, once: bool) -> Result<Reader, Failure> {
 
 fn read_cursor(file: &Path) -> Result<Option<Cursor>, Failure> {
     match std::fs::read_to_string(file) {
-        Ok(text) => text.trim().parse().map(Some).map_err(|e| Failure::new(Exit::Usage, format!("{}: {e}", file.display()))),
+        Ok(text) => text
+            .trim()
+            .parse()
+            .map(Some)
+            .map_err(|e| Failure::new(Exit::Usage, format!("{}: {e}", file.display()))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Failure::new(Exit::Unavailable, format!("{}: {error}", file.display()))),
     }
@@ -108,19 +117,27 @@ fn finished_cursors() -> Result<mpsc::Receiver<Result<Cursor, String>>, Failure>
     let read = move || {
         for line in std::io::stdin().lock().lines() {
             let Ok(line) = line else { return };
-            let cursor = line.trim().parse().map_err(|e| format!("stdin: {e}: {}", crate::error::quoted(&line)));
+            let cursor =
+                line.trim().parse().map_err(|e| format!("stdin: {e}: {}", crate::error::quoted(&line)));
             if sender.send(cursor).is_err() {
                 return;
             }
         }
     };
-    std::thread::Builder::new().name("cursors".into()).spawn(read).map_err(|e| Failure::new(Exit::Internal, e))?;
+    std::thread::Builder::new()
+        .name("cursors".into())
+        .spawn(read)
+        .map_err(|e| Failure::new(Exit::Internal, e))?;
     Ok(cursors)
 }
 
 /// Moves the file to the last cursor that came in, waiting up to `wait` for the first. `false`: the reader has closed
 /// our stdin and finishes nothing any more.
-fn take_cursors(file: &Path, cursors: &mpsc::Receiver<Result<Cursor, String>>, wait: Duration) -> Result<bool, Failure> {
+fn take_cursors(
+    file: &Path,
+    cursors: &mpsc::Receiver<Result<Cursor, String>>,
+    wait: Duration,
+) -> Result<bool, Failure> {
     let mut last = None;
     let mut open = true;
     match cursors.recv_timeout(wait) {
@@ -133,7 +150,8 @@ fn take_cursors(file: &Path, cursors: &mpsc::Receiver<Result<Cursor, String>>, w
     }
     if let Some(cursor) = last {
         let cursor = cursor.map_err(|e| Failure::new(Exit::Usage, e))?;
-        write_cursor(file, &cursor).map_err(|e| Failure::new(Exit::CannotWrite, format!("{}: {e}", file.display())))?;
+        write_cursor(file, &cursor)
+            .map_err(|e| Failure::new(Exit::CannotWrite, format!("{}: {e}", file.display())))?;
     }
     Ok(open)
 }

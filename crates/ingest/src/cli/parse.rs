@@ -25,7 +25,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         };
         let bytes = read.map_err(|e| Failure::new(Exit::Unavailable, format!("{}: {e}", file.display())))?;
         let document = parse_bytes(&bytes).document;
-        let line = serde_json::to_string(&document).map_err(|e| Failure::new(Exit::Internal, format!("{}: {e}", file.display())))?;
+        let line = serde_json::to_string(&document)
+            .map_err(|e| Failure::new(Exit::Internal, format!("{}: {e}", file.display())))?;
         if !say(&line) {
             break;
         }

@@ -33,9 +33,12 @@ pub(super) fn run(settings: &Settings) -> Outcome {
         notify::ready(&format!("watching {} accounts", settings.accounts.len()));
         stop.cancelled().await;
         notify::stopping();
-        let ended = tokio::time::timeout(GRACE, async { while accounts.join_next().await.is_some() {} }).await;
+        let ended =
+            tokio::time::timeout(GRACE, async { while accounts.join_next().await.is_some() {} }).await;
         if ended.is_err() {
-            tracing::warn!("accounts did not end in time: what they were fetching is fetched again next time");
+            tracing::warn!(
+                "accounts did not end in time: what they were fetching is fetched again next time"
+            );
         }
     });
     drop(shared);

@@ -56,7 +56,17 @@ fn print(status: &Status, now: Timestamp) {
         Some(pid) => say(&format!("archive {}; ingest runs as process {pid}", status.archive)),
         None => say(&format!("archive {}; ingest is not running", status.archive)),
     };
-    let mut rows = table(["account", "mailbox", "state", "on server", "stored", "size", "open", "proof of life", "reason"]);
+    let mut rows = table([
+        "account",
+        "mailbox",
+        "state",
+        "on server",
+        "stored",
+        "size",
+        "open",
+        "proof of life",
+        "reason",
+    ]);
     for mailbox in &status.mailboxes {
         let ago = |at: Timestamp| format!("{} s ago", now.duration_since(at).as_secs().max(0));
         let standing = mailbox.standing.as_ref();

@@ -123,7 +123,13 @@ async fn mailboxes(shared: &Shared, dialer: &Dialer, account: &Arc<Account>) -> 
 }
 
 /// The mailboxes of one connection, one after the other.
-async fn one_lane(shared: Shared, dialer: Dialer, account: Arc<Account>, mut session: Option<Session>, sources: Vec<MailboxSource>) -> Vec<Line> {
+async fn one_lane(
+    shared: Shared,
+    dialer: Dialer,
+    account: Arc<Account>,
+    mut session: Option<Session>,
+    sources: Vec<MailboxSource>,
+) -> Vec<Line> {
     let mut lines = Vec::new();
     for source in sources {
         let name = source.name.clone();
@@ -140,7 +146,13 @@ async fn one_lane(shared: Shared, dialer: Dialer, account: Arc<Account>, mut ses
 }
 
 /// One mailbox to its end, over several connections if need be. Counts are of all of them together.
-async fn one_mailbox(shared: &Shared, dialer: &Dialer, account: &Account, session: &mut Option<Session>, mut mailbox: Mailbox) -> (Pass, Option<Error>) {
+async fn one_mailbox(
+    shared: &Shared,
+    dialer: &Dialer,
+    account: &Account,
+    session: &mut Option<Session>,
+    mut mailbox: Mailbox,
+) -> (Pass, Option<Error>) {
     let mut total = Pass::default();
     let mut tries = 0;
     loop {
@@ -156,7 +168,12 @@ async fn one_mailbox(shared: &Shared, dialer: &Dialer, account: &Account, sessio
             Err(error) => Err(error),
         };
         let pass = mailbox.pass();
-        total = Pass { stored: total.stored + pass.stored, bytes: total.bytes + pass.bytes, gone: total.gone + pass.gone, ..pass };
+        total = Pass {
+            stored: total.stored + pass.stored,
+            bytes: total.bytes + pass.bytes,
+            gone: total.gone + pass.gone,
+            ..pass
+        };
         match done {
             Ok(connected) => {
                 *session = Some(connected);
@@ -205,7 +222,9 @@ async fn show(progress: Arc<Progress>) {
     const STEP: Duration = Duration::from_millis(200);
     const LINE: Duration = Duration::from_secs(5);
     let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} messages  {msg}  {per_sec}  {eta} left") {
+    if let Ok(style) =
+        ProgressStyle::with_template("{bar:30} {pos}/{len} messages  {msg}  {per_sec}  {eta} left")
+    {
         bar.set_style(style);
     }
     let mut next_line = Instant::now() + LINE;

@@ -20,7 +20,8 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Outcome {
         bar.set_length(all);
         bar.set_position(done);
     };
-    let report = vigie_archive::verify(&settings.archive.root, &mut progress).map_err(|e| archive_failure(&e))?;
+    let report =
+        vigie_archive::verify(&settings.archive.root, &mut progress).map_err(|e| archive_failure(&e))?;
     bar.finish_and_clear();
     if arguments.json {
         let text = serde_json::to_string(&report).map_err(|e| Failure::new(Exit::Internal, e))?;

@@ -135,7 +135,8 @@ impl Framer {
 
     /// Octets that go to the parser as they come, when inside a literal that is let through.
     pub(super) fn passing(&self) -> Option<usize> {
-        (self.left > 0 && self.fate == Fate::Release).then(|| usize::try_from(self.left).unwrap_or(usize::MAX))
+        (self.left > 0 && self.fate == Fate::Release)
+            .then(|| usize::try_from(self.left).unwrap_or(usize::MAX))
     }
 
     pub(super) fn passed(&mut self, length: usize) {

@@ -75,7 +75,10 @@ fn parses(line: &[u8]) -> bool {
     whole.extend_from_slice(line);
     whole.extend_from_slice(b"\r\n");
     // The known panics are made impossible before; this is for those that are not known yet.
-    catch_unwind(|| matches!(async_imap::imap_proto::Response::parse(&whole), Ok((rest, _)) if rest.is_empty())).unwrap_or(false)
+    catch_unwind(
+        || matches!(async_imap::imap_proto::Response::parse(&whole), Ok((rest, _)) if rest.is_empty()),
+    )
+    .unwrap_or(false)
 }
 
 /// Outside quotes: one space between words, none at the ends of the line or of a list, no INTERNALDATE NIL

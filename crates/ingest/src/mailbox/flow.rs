@@ -23,7 +23,7 @@ const AHEAD: usize = 2;
 /// No message is larger than this; one that is stays open.
 const LARGEST: u64 = 256 << 20;
 /// KiB that may be on their way in one batch (see [`Shared::room`]).
-const MOST_ROOM: u64 = 8 << 10;
+const MOST_ROOM: u64 = 5 << 10;
 
 /// A flow of one mailbox within one generation.
 #[derive(Debug)]
@@ -81,7 +81,13 @@ impl Flow {
     }
 
     pub(super) fn begin_window(&mut self, range: RangeInclusive<u32>, skipped: UidSet) {
-        self.windows.push_back(Window { range, skipped, open: Vec::new(), reasons: Vec::new(), on_the_way: 0 });
+        self.windows.push_back(Window {
+            range,
+            skipped,
+            open: Vec::new(),
+            reasons: Vec::new(),
+            on_the_way: 0,
+        });
     }
 
     /// A message of the window begun last will be tried again another time.
@@ -93,7 +99,12 @@ impl Flow {
     }
 
     /// Asks for a batch of the window begun last; reads an earlier answer where there are enough on the wire.
-    pub(super) async fn fetch(&mut self, mailbox: &mut Mailbox, session: &mut Session, batch: Batch) -> Result<()> {
+    pub(super) async fn fetch(
+        &mut self,
+        mailbox: &mut Mailbox,
+        session: &mut Session,
+        batch: Batch,
+    ) -> Result<()> {
         if mailbox.shared.shutdown.is_cancelled() {
             return Err(Error::Stopped);
         }
@@ -137,7 +148,9 @@ impl Flow {
     }
 
     async fn read(&mut self, mailbox: &mut Mailbox, session: &mut Session) -> Result<()> {
-        let Some(Asked { sent, batch, window, since, permit, mut early }) = self.sent.pop_front() else { return Ok(()) };
+        let Some(Asked { sent, batch, window, since, permit, mut early }) = self.sent.pop_front() else {
+            return Ok(());
+        };
         let uids = batch.uids();
         let mut wanted = uids.clone();
         for other in &self.sent {
@@ -145,9 +158,12 @@ impl Flow {
         }
         match session.read_bodies(sent, &wanted).await {
             Ok(came) => {
-                let (own, others): (Vec<_>, Vec<_>) = came.into_iter().partition(|body| uids.contains(body.uid));
+                let (own, others): (Vec<_>, Vec<_>) =
+                    came.into_iter().partition(|body| uids.contains(body.uid));
                 for body in others {
-                    if let Some(asked) = self.sent.iter_mut().find(|asked| asked.batch.uids().contains(body.uid)) {
+                    if let Some(asked) =
+                        self.sent.iter_mut().find(|asked| asked.batch.uids().contains(body.uid))
+                    {
                         asked.early.push(body);
                     }
                 }
@@ -160,7 +176,8 @@ impl Flow {
                     let got: UidSet = bodies.iter().map(|b| b.uid).collect();
                     batch.messages.iter().map(|m| m.uid).filter(|&uid| !got.contains(uid)).collect()
                 };
-                let not_sent: Vec<Listed> = batch.messages.iter().filter(|m| missing.contains(m.uid)).cloned().collect();
+                let not_sent: Vec<Listed> =
+                    batch.messages.iter().filter(|m| missing.contains(m.uid)).cloned().collect();
                 self.store(mailbox, batch, bodies, window, since, permit);
                 self.missing(mailbox, session, window, not_sent).await
             }
@@ -182,7 +199,14 @@ impl Flow {
     }
 
     /// The halves of a refused batch one after the other; one message alone is left open.
-    async fn refused(&mut self, mailbox: &mut Mailbox, session: &mut Session, batch: Batch, window: usize, text: String) -> Result<()> {
+    async fn refused(
+        &mut self,
+        mailbox: &mut Mailbox,
+        session: &mut Session,
+        batch: Batch,
+        window: usize,
+        text: String,
+    ) -> Result<()> {
         let mut rest: Vec<(Batch, String)> = vec![(batch, text)];
         while let Some((batch, text)) = rest.pop() {
             if let [message] = batch.messages.as_slice() {
@@ -219,7 +243,13 @@ impl Flow {
     }
 
     /// Messages that the server listed and did not send: gone, or open.
-    async fn missing(&mut self, mailbox: &mut Mailbox, session: &mut Session, window: usize, not_sent: Vec<Listed>) -> Result<()> {
+    async fn missing(
+        &mut self,
+        mailbox: &mut Mailbox,
+        session: &mut Session,
+        window: usize,
+        not_sent: Vec<Listed>,
+    ) -> Result<()> {
         if not_sent.is_empty() {
             return Ok(());
         }
@@ -238,7 +268,12 @@ impl Flow {
         Ok(())
     }
 
-    async fn fetch_large(&mut self, mailbox: &mut Mailbox, session: &mut Session, batch: Batch) -> Result<()> {
+    async fn fetch_large(
+        &mut self,
+        mailbox: &mut Mailbox,
+        session: &mut Session,
+        batch: Batch,
+    ) -> Result<()> {
         let Some(message) = batch.messages.first().cloned() else { return Ok(()) };
         let window = self.present_window();
         let permit = Arc::clone(&mailbox.shared.room)
@@ -267,7 +302,15 @@ impl Flow {
     }
 
     /// Parses and commits beside the wire.
-    fn store(&mut self, mailbox: &Mailbox, batch: Batch, bodies: Vec<Body>, window: usize, since: Instant, permit: OwnedSemaphorePermit) {
+    fn store(
+        &mut self,
+        mailbox: &Mailbox,
+        batch: Batch,
+        bodies: Vec<Body>,
+        window: usize,
+        since: Instant,
+        permit: OwnedSemaphorePermit,
+    ) {
         let took = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
         let fetched = Fetched { at: clock::now(), took };
         let origin = Arc::clone(&self.origin);
@@ -338,7 +381,14 @@ async fn join(mailbox: &mut Mailbox, window: Window) -> Result<()> {
         let before = mailbox.known.open.iter().find(|o| o.uid == message.uid).map_or(0, |o| o.attempts);
         let attempts = before + 1;
         let next_try = Mailbox::next_try(attempts);
-        tracing::warn!(account = mailbox.account.id, mailbox = mailbox.source.name, uid = message.uid, attempts, error, "a message stays open");
+        tracing::warn!(
+            account = mailbox.account.id,
+            mailbox = mailbox.source.name,
+            uid = message.uid,
+            attempts,
+            error,
+            "a message stays open"
+        );
         mailbox.known.open.retain(|o| o.uid != message.uid);
         mailbox.known.open.push(OpenUid { uid: message.uid, attempts, error: error.clone(), next_try });
         changes.push(Change::Open { mailbox: id, uid: message.uid, attempts, error, next_try });
@@ -349,7 +399,14 @@ async fn join(mailbox: &mut Mailbox, window: Window) -> Result<()> {
     Ok(())
 }
 
-async fn deal(shared: &Shared, origin: Arc<Origin>, batch: Batch, bodies: Vec<Body>, fetched: Fetched, window: usize) -> Result<Dealt> {
+async fn deal(
+    shared: &Shared,
+    origin: Arc<Origin>,
+    batch: Batch,
+    bodies: Vec<Body>,
+    fetched: Fetched,
+    window: usize,
+) -> Result<Dealt> {
     let bytes: u64 = bodies.iter().map(|b| b.bytes.len() as u64).sum();
     let uids: Vec<u32> = bodies.iter().map(|b| b.uid).collect();
     let messages = tokio::task::spawn_blocking(move || prepare_all(&origin, &batch, bodies, fetched))
@@ -368,7 +425,12 @@ async fn deal(shared: &Shared, origin: Arc<Origin>, batch: Batch, bodies: Vec<Bo
     Ok(Dealt { window, uids, bytes })
 }
 
-fn prepare_all(origin: &Origin, batch: &Batch, bodies: Vec<Body>, fetched: Fetched) -> std::io::Result<Vec<Message>> {
+fn prepare_all(
+    origin: &Origin,
+    batch: &Batch,
+    bodies: Vec<Body>,
+    fetched: Fetched,
+) -> std::io::Result<Vec<Message>> {
     bodies
         .into_iter()
         .filter_map(|body| Some((batch.messages.iter().find(|l| l.uid == body.uid)?, body)))

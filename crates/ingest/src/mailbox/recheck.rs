@@ -40,12 +40,15 @@ impl Mailbox {
 
     /// What was listed a moment ago need not be listed again.
     fn fetched_in_this_pass(&self, low: u32) -> bool {
-        self.pass.stored > 0 && self.known.stored.missing(low, low).is_empty() && self.pass.stored >= u64::from(LATEST)
+        self.pass.stored > 0
+            && self.known.stored.missing(low, low).is_empty()
+            && self.pass.stored >= u64::from(LATEST)
     }
 
     /// As many messages more or less than counted as after the last complete listing.
     fn is_explained(&self, exists: u32) -> bool {
-        let apart = |exists: u32, counted: u64| i64::from(exists) - i64::try_from(counted).unwrap_or(i64::MAX);
+        let apart =
+            |exists: u32, counted: u64| i64::from(exists) - i64::try_from(counted).unwrap_or(i64::MAX);
         let now = apart(exists, self.known.counted());
         now == self.known.difference.map_or(0, |d| apart(d.exists, d.counted))
     }
@@ -59,8 +62,15 @@ impl Mailbox {
                 self.known.covered.contains(l.uid) && !open && !self.known.stored.contains(l.uid)
             })
             .collect();
-        let Some((first, last)) = forgotten.first().zip(forgotten.last()).map(|(f, l)| (f.uid, l.uid)) else { return Ok(()) };
-        tracing::info!(account = self.account.id, mailbox = self.source.name, messages = forgotten.len(), "the server shows messages that it did not show before");
+        let Some((first, last)) = forgotten.first().zip(forgotten.last()).map(|(f, l)| (f.uid, l.uid)) else {
+            return Ok(());
+        };
+        tracing::info!(
+            account = self.account.id,
+            mailbox = self.source.name,
+            messages = forgotten.len(),
+            "the server shows messages that it did not show before"
+        );
         let mut flow = self.flow()?;
         self.fetch_window(session, &mut flow, first..=last, forgotten).await?;
         flow.finish(self).await

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::Offset;
 
-const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const MONTHS: [&str; 12] =
+    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
 /// The instant; `None` for what is no date, or not one that mail can have arrived on (before 1970, after 2200).
 #[must_use]
@@ -58,9 +59,18 @@ mod tests {
     #[test]
     fn what_is_no_date_is_none() {
         for text in [
-            "", "garbage", "30-Feb-2024 00:00:00 +0000", "01-Nov-2026 25:00:00 +0000", "01-Nov-0000 00:00:00 +0000",
-            "01-Nov-9999 00:00:00 +0000", "01-Nov-2026 00:00:00 CEST", "01-Nov-2026 00:00:00 +9999", "01-Nov-2026 00:00:00",
-            "01-Nov-2026 00:00:00 +0000 x", "01-é-2026 00:00:00 +0000", "01-Nov-2026 00:00:00 é",
+            "",
+            "garbage",
+            "30-Feb-2024 00:00:00 +0000",
+            "01-Nov-2026 25:00:00 +0000",
+            "01-Nov-0000 00:00:00 +0000",
+            "01-Nov-9999 00:00:00 +0000",
+            "01-Nov-2026 00:00:00 CEST",
+            "01-Nov-2026 00:00:00 +9999",
+            "01-Nov-2026 00:00:00",
+            "01-Nov-2026 00:00:00 +0000 x",
+            "01-é-2026 00:00:00 +0000",
+            "01-Nov-2026 00:00:00 é",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }

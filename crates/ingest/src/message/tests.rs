@@ -3,8 +3,21 @@
 use super::*;
 
 fn origin() -> Origin {
-    let mailbox = MailboxSource { name: "INBOX".into(), raw_name: "INBOX".into(), delimiter: Some("/".into()), special_use: None };
-    Origin { account: "demo".into(), host: "h".into(), mailbox, uidvalidity: 1, generation: 0, mode: Mode::Live, raw: RawPolicy::Always }
+    let mailbox = MailboxSource {
+        name: "INBOX".into(),
+        raw_name: "INBOX".into(),
+        delimiter: Some("/".into()),
+        special_use: None,
+    };
+    Origin {
+        account: "demo".into(),
+        host: "h".into(),
+        mailbox,
+        uidvalidity: 1,
+        generation: 0,
+        mode: Mode::Live,
+        raw: RawPolicy::Always,
+    }
 }
 
 fn prepared(raw: &[u8], flags: &[&str]) -> (Message, Document) {

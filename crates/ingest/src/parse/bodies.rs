@@ -120,3 +120,72 @@ impl Bodies {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::parse::parse;
+
+    fn multipart(kind: &str, boundary: &str, parts: &[&str]) -> String {
+        let parts: String = parts.iter().map(|part| format!("--{boundary}\n{part}\n")).collect();
+        format!("Content-Type: multipart/{kind}; boundary={boundary}\n\n{parts}--{boundary}--\n")
+    }
+
+    fn leaf(media_type: &str, disposition: &str) -> String {
+        format!("Content-Type: {media_type}\nContent-Disposition: {disposition}\n\n{media_type}\n")
+    }
+
+    #[track_caller]
+    fn sorts(message: &str, text: &[&str], html: &[&str], attachments: &[&str]) {
+        let document = parse(message.as_bytes()).document;
+        let ids = |list: &[vigie_common::document::Part]| -> Vec<String> {
+            list.iter().map(|part| part.part_id.clone().unwrap()).collect()
+        };
+        assert_eq!(ids(&document.text_body), text);
+        assert_eq!(ids(&document.html_body), html);
+        assert_eq!(ids(&document.attachments), attachments);
+    }
+
+    /// The example of RFC 8621.
+    #[test]
+    fn the_example_of_the_standard() {
+        let inline = leaf("text/plain", "inline");
+        let plain = multipart("mixed", "d", &[&inline, &leaf("image/jpeg", "inline"), &inline]);
+        let related = multipart("related", "e", &[&leaf("text/html", ""), &leaf("image/jpeg", "")]);
+        let alternative = multipart("alternative", "c", &[&plain, &related]);
+        let others =
+            [leaf("image/jpeg", "attachment"), leaf("application/x-excel", ""), leaf("message/rfc822", "")];
+        let inner = multipart("mixed", "b", &[&alternative, &others[0], &others[1], &others[2]]);
+        sorts(
+            &multipart("mixed", "a", &[&inline, &inner, &inline]),
+            &["1", "2.1.1.1", "2.1.1.2", "2.1.1.3", "3"],
+            &["1", "2.1.2.1", "3"],
+            &["2.1.1.2", "2.1.2.2", "2.2", "2.3", "2.4"],
+        );
+    }
+
+    #[test]
+    fn an_alternative_of_one_kind_stands_for_both() {
+        let (plain, html) = (leaf("text/plain", ""), leaf("text/html", ""));
+        sorts(&multipart("alternative", "a", &[&html]), &["1"], &["1"], &[]);
+        sorts(&multipart("alternative", "a", &[&plain]), &["1"], &["1"], &[]);
+        sorts(&multipart("alternative", "a", &[&plain, &html]), &["1"], &["2"], &[]);
+        let calendar = leaf("text/calendar", "");
+        sorts(&multipart("alternative", "a", &[&plain, &html, &calendar]), &["1"], &["2"], &["3"]);
+    }
+
+    #[test]
+    fn a_later_text_with_a_name_is_an_attachment() {
+        let (plain, named) = (leaf("text/plain", ""), leaf("text/plain; name=log.txt", ""));
+        sorts(&multipart("mixed", "a", &[&plain, &named]), &["1"], &["1"], &["2"]);
+        sorts(&multipart("mixed", "a", &[&named, &plain]), &["1", "2"], &["1", "2"], &[]);
+        sorts(&multipart("mixed", "a", &[&leaf("text/plain", "attachment")]), &[], &[], &["1"]);
+    }
+
+    #[test]
+    fn no_part_is_in_no_list() {
+        // Two texts in one branch of an alternative close both lists to a picture after them.
+        let parts = [leaf("text/plain", ""), leaf("text/html", ""), leaf("text/plain", "")];
+        let branch = multipart("mixed", "b", &[&parts[0], &parts[1], &parts[2]]);
+        sorts(&multipart("alternative", "a", &[&branch]), &["1.1"], &["1.1"], &["1.2", "1.3"]);
+    }
+}

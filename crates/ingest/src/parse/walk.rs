@@ -198,7 +198,8 @@ impl Walk<'_, '_> {
                 "the boundary never appears; the content was taken as text",
             );
             self.text_in(open.node, open.body);
-            self.leave(boundaries::content_end(self.raw, open.body, end));
+            let at_end = end == self.raw.len();
+            self.leave(if at_end { end } else { boundaries::content_end(self.raw, open.body, end) });
         } else if unclosed {
             self.note(open.node, Code::UnclosedMultipart, "the closing boundary is missing");
         }
@@ -233,4 +234,58 @@ impl Walk<'_, '_> {
 /// A message of one part calls it `1`.
 fn leaf_id(id: String) -> String {
     if id.is_empty() { "1".to_owned() } else { id }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Section numbers, types and contents of the leaves, and the codes of the defects.
+    #[track_caller]
+    fn walks(message: &str, leaves: &[(&str, &str, &str)], codes: &[Code]) {
+        let mut defects = Defects::default();
+        let walked = walk(message.as_bytes(), 0, &mut defects);
+        let have: Vec<_> = walked
+            .nodes
+            .iter()
+            .filter(|node| !node.is_multipart)
+            .map(|node| (&*node.id, &*node.part.media_type, std::str::from_utf8(node.content).unwrap()))
+            .collect();
+        assert_eq!(have, leaves, "{message}");
+        assert_eq!(defects.into_vec().into_iter().map(|defect| defect.code).collect::<Vec<_>>(), codes);
+    }
+
+    const HEAD: &str = "Content-Type: multipart/mixed; boundary=b\n\n";
+    const INNER: &str = "--b\nContent-Type: multipart/digest; boundary=c\n\n";
+
+    #[test]
+    fn parts_and_what_stands_around_them() {
+        walks("\nbody\n", &[("1", "text/plain", "body\n")], &[]);
+        let message =
+            format!("{HEAD}before\n--b\n\none\n--b\nContent-Type: a/b\n\ntwo\n\n--b--\nafter\n--b\n\nx");
+        walks(&message, &[("1", "text/plain", "one"), ("2", "a/b", "two\n")], &[]);
+        let nested = format!("{HEAD}{INNER}--c\n\none\n--c--\n--b\n\ntwo\n--b--\n");
+        walks(&nested, &[("1.1", "message/rfc822", "one"), ("2", "text/plain", "two")], &[]);
+    }
+
+    #[test]
+    fn what_is_never_closed() {
+        let leaves = &[("1.1", "message/rfc822", "one"), ("2", "text/plain", "two")];
+        let inner = format!("{HEAD}{INNER}--c\n\none\n--b\n\ntwo\n--b--\n");
+        walks(&inner, leaves, &[Code::UnclosedMultipart]);
+        let both = format!("{HEAD}{INNER}--c\n\none");
+        walks(&both, &leaves[..1], &[Code::UnclosedMultipart; 2]);
+        let header = format!("{HEAD}--b\nContent-Type: a/b\n--b--\n");
+        walks(&header, &[("1", "a/b", "")], &[]);
+    }
+
+    #[test]
+    fn multiparts_without_parts() {
+        walks(&format!("{HEAD}text\n"), &[("1", "text/plain", "text\n")], &[Code::NoBoundary]);
+        walks(&format!("{HEAD}--b--\n"), &[], &[]);
+        let nameless = format!("{HEAD}--b\nContent-Type: multipart/mixed\n\ntext\n--b--\n");
+        walks(&nameless, &[("1.1", "text/plain", "text")], &[Code::NoBoundary]);
+        let unseen = format!("{HEAD}{INNER}text\n--b--\n");
+        walks(&unseen, &[("1.1", "text/plain", "text")], &[Code::NoBoundary]);
+    }
 }

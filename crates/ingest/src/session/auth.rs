@@ -51,15 +51,28 @@ fn refused(error: async_imap::error::Error, account: &Account) -> Error {
     use async_imap::error::Error as Imap;
     match error {
         Imap::Io(error) => Error::lost("login", &error),
-        Imap::ConnectionLost => Error::Lost { during: "login", cause: "the server closed the connection".into() },
+        Imap::ConnectionLost => {
+            Error::Lost { during: "login", cause: "the server closed the connection".into() }
+        }
         Imap::No(_) => {
             let text = reason(&error);
-            let transient = ["[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[SERVERBUG]", "not connected", "try again", "[THROTTLED]"];
+            let transient = [
+                "[UNAVAILABLE]",
+                "[INUSE]",
+                "[LIMIT]",
+                "[SERVERBUG]",
+                "not connected",
+                "try again",
+                "[THROTTLED]",
+            ];
             let folded = text.to_ascii_lowercase();
             if transient.iter().any(|sign| folded.contains(&sign.to_ascii_lowercase())) {
                 Error::Refused { command: "login", text }
             } else {
-                Error::Credentials { user: account.user.clone(), text: format!("{text}; check `user` and the {}", account.password.place()) }
+                Error::Credentials {
+                    user: account.user.clone(),
+                    text: format!("{text}; check `user` and the {}", account.password.place()),
+                }
             }
         }
         Imap::Validate(_) => Error::Unsuitable("user or password holds a line end".into()),

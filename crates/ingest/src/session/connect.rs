@@ -69,7 +69,10 @@ async fn greeted(wire: Wire) -> Result<Client<Wire>> {
     let mut client = Client::new(wire);
     let greeting = timeout(crate::command::SILENCE, client.read_response())
         .await
-        .map_err(|_| Error::Lost { during: DURING, cause: "the server said nothing; is `tls` right for this port?".into() })?
+        .map_err(|_| Error::Lost {
+            during: DURING,
+            cause: "the server said nothing; is `tls` right for this port?".into(),
+        })?
         .map_err(|e| Error::lost(DURING, &e))?;
     let Some(greeting) = greeting else {
         return Err(Error::Lost { during: DURING, cause: "the server closed the connection".into() });
@@ -103,7 +106,10 @@ async fn starttls(mut client: Client<Wire>) -> Result<Box<dyn crate::transport::
         }
         Err(_) => return Err(Error::Lost { during: NAME, cause: "no answer".into() }),
     }
-    let buffered = client.into_inner().into_inner().map_err(|violation| Error::Lost { during: NAME, cause: violation.to_string() })?;
+    let buffered = client
+        .into_inner()
+        .into_inner()
+        .map_err(|violation| Error::Lost { during: NAME, cause: violation.to_string() })?;
     Ok(buffered.into_inner())
 }
 

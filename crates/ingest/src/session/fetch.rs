@@ -136,24 +136,36 @@ impl Session {
                 })
                 .await?;
             let Some((origin, slice)) = slice else {
-                return if offset == 0 { Ok(None) } else { Err(Error::Refused { command: NAME, text: format!("no slice at {offset}") }) };
+                return if offset == 0 {
+                    Ok(None)
+                } else {
+                    Err(Error::Refused { command: NAME, text: format!("no slice at {offset}") })
+                };
             };
             if origin.unwrap_or(0) != offset || slice.len() > SLICE as usize {
-                return Err(Error::Refused { command: NAME, text: format!("asked for a slice at {offset}, got another") });
+                return Err(Error::Refused {
+                    command: NAME,
+                    text: format!("asked for a slice at {offset}, got another"),
+                });
             }
             bytes.extend_from_slice(&slice);
             if slice.len() < SLICE as usize {
                 return Ok(Some(Body { uid, bytes }));
             }
             if bytes.len() as u64 > most {
-                return Err(Error::Refused { command: NAME, text: format!("the message is larger than {most} bytes") });
+                return Err(Error::Refused {
+                    command: NAME,
+                    text: format!("the message is larger than {most} bytes"),
+                });
             }
         }
     }
 }
 
 fn uid_of(attributes: &[AttributeValue<'_>]) -> Option<u32> {
-    attributes.iter().find_map(|a| if let AttributeValue::Uid(uid) = a { Some(*uid).filter(|&uid| uid > 0) } else { None })
+    attributes
+        .iter()
+        .find_map(|a| if let AttributeValue::Uid(uid) = a { Some(*uid).filter(|&uid| uid > 0) } else { None })
 }
 
 /// The bytes of `BODY[]` and where they begin.

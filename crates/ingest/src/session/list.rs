@@ -25,7 +25,9 @@ impl Session {
                 if let Response::MailboxData(MailboxDatum::List(list)) = response {
                     let attributes = &list.name_attributes;
                     if !attributes.iter().any(unselectable) {
-                        found.push(Found { source: source(&list.name, list.delimiter.as_deref(), attributes) });
+                        found.push(Found {
+                            source: source(&list.name, list.delimiter.as_deref(), attributes),
+                        });
                     }
                 }
             })

@@ -31,7 +31,12 @@ pub(super) fn decode(raw: &str) -> String {
 
 fn shifted(coded: &str) -> Option<String> {
     let bytes = BASE64_NOPAD.decode(coded.replace(',', "/").as_bytes()).ok()?;
-    let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair.first().copied().unwrap_or(0), pair.get(1).copied().unwrap_or(0)])).collect();
+    let units: Vec<u16> = bytes
+        .chunks_exact(2)
+        .map(|pair| {
+            u16::from_be_bytes([pair.first().copied().unwrap_or(0), pair.get(1).copied().unwrap_or(0)])
+        })
+        .collect();
     (bytes.len() % 2 == 0).then(|| String::from_utf16(&units).ok()).flatten()
 }
 

@@ -79,7 +79,10 @@ impl Session {
 /// A mailbox name as it stands in a command.
 fn mailbox(raw_name: &str) -> Result<String> {
     if raw_name.contains(['\r', '\n', '\0']) {
-        return Err(Error::Unsuitable(format!("mailbox {}: a name with a line end cannot be asked for", quoted(raw_name))));
+        return Err(Error::Unsuitable(format!(
+            "mailbox {}: a name with a line end cannot be asked for",
+            quoted(raw_name)
+        )));
     }
     Ok(quote(raw_name))
 }

@@ -27,7 +27,9 @@ impl Patterns {
             })
             .collect();
         if !parsed.iter().any(|p| p.includes) {
-            return Err("mailboxes includes nothing; the default is [\"INBOX\"], everything is [\"*\"]".into());
+            return Err(
+                "mailboxes includes nothing; the default is [\"INBOX\"], everything is [\"*\"]".into()
+            );
         }
         if parsed.iter().any(|p| p.text.is_empty()) {
             return Err("mailboxes holds an empty pattern".into());

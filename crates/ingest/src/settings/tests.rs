@@ -28,8 +28,14 @@ fn faults_are_told_with_their_place() {
         ("password_env = \"X\"\ntls = \"none\"", "would send the password to imap.example.org in clear text"),
         ("password_env = \"X\"\nsince = \"yesterday\"", "since = \"yesterday\": write a date"),
         ("password_env = \"X\"\nmailboxes = []", "mailboxes includes nothing"),
-        ("password_env = \"X\"\n[[account]]\nid = \"a\"\nhost = \"h\"\nuser = \"u\"\npassword_env = \"X\"", "another account has the same id"),
-        ("password_env = \"X\"\n[[account]]\nid = \"A/..\"\nhost = \"h\"\nuser = \"u\"", "account A/..: an id is"),
+        (
+            "password_env = \"X\"\n[[account]]\nid = \"a\"\nhost = \"h\"\nuser = \"u\"\npassword_env = \"X\"",
+            "another account has the same id",
+        ),
+        (
+            "password_env = \"X\"\n[[account]]\nid = \"A/..\"\nhost = \"h\"\nuser = \"u\"",
+            "account A/..: an id is",
+        ),
     ] {
         let error = settings(account).unwrap_err();
         assert!(error.contains(said), "{error}");

@@ -4,12 +4,27 @@ use crate::error::quoted;
 
 /// OpenSSL's reasons, and ours.
 const REASONS: [(&str, &str); 7] = [
-    ("certificate has expired", "its certificate has expired; the server's operator must renew it (or this machine's clock is wrong)"),
+    (
+        "certificate has expired",
+        "its certificate has expired; the server's operator must renew it (or this machine's clock is wrong)",
+    ),
     ("certificate is not yet valid", "its certificate is not valid yet; is this machine's clock right?"),
-    ("ostname mismatch", "its certificate is for another name; `host` must be the name that the certificate is made for"),
-    ("IP address mismatch", "its certificate is not for this address; write the host name that the certificate is made for"),
-    ("wrong version number", "it does not speak TLS on this port; is it the port of STARTTLS (tls = \"starttls\", 143)?"),
-    ("unexpected EOF", "it closed the connection during the handshake; is it the port of STARTTLS (tls = \"starttls\", 143)?"),
+    (
+        "ostname mismatch",
+        "its certificate is for another name; `host` must be the name that the certificate is made for",
+    ),
+    (
+        "IP address mismatch",
+        "its certificate is not for this address; write the host name that the certificate is made for",
+    ),
+    (
+        "wrong version number",
+        "it does not speak TLS on this port; is it the port of STARTTLS (tls = \"starttls\", 143)?",
+    ),
+    (
+        "unexpected EOF",
+        "it closed the connection during the handshake; is it the port of STARTTLS (tls = \"starttls\", 143)?",
+    ),
     ("unsupported protocol", "it offers no TLS 1.2 or newer"),
 ];
 
@@ -18,12 +33,21 @@ pub(super) fn explain(error: &str, host: &str, own: bool) -> String {
     if let Some((_, said)) = REASONS.iter().find(|(reason, _)| error.contains(reason)) {
         return (*said).to_owned();
     }
-    let untrusted = ["self-signed", "self signed", "unable to get local issuer", "unable to verify", "certificate signature failure"];
+    let untrusted = [
+        "self-signed",
+        "self signed",
+        "unable to get local issuer",
+        "unable to verify",
+        "certificate signature failure",
+    ];
     if untrusted.iter().any(|reason| error.contains(reason)) {
         return if own {
-            "its certificate was not issued by an authority of `ca_file`; put the issuer's certificate there".to_owned()
+            "its certificate was not issued by an authority of `ca_file`; put the issuer's certificate there"
+                .to_owned()
         } else {
-            format!("its certificate was not issued by an authority that this machine trusts; if {host} is yours, put its authority's certificate into a file and name that by ca_file")
+            format!(
+                "its certificate was not issued by an authority that this machine trusts; if {host} is yours, put its authority's certificate into a file and name that by ca_file"
+            )
         };
     }
     quoted(error)
@@ -35,7 +59,11 @@ mod tests {
 
     #[test]
     fn each_fault_has_its_own_words() {
-        let error = |reason: &str| format!("error:0A000086:SSL routines:tls_post_process_server_certificate:certificate verify failed:../ssl/statem/statem_clnt.c:1889: ({reason})");
+        let error = |reason: &str| {
+            format!(
+                "error:0A000086:SSL routines:tls_post_process_server_certificate:certificate verify failed:../ssl/statem/statem_clnt.c:1889: ({reason})"
+            )
+        };
         for (reason, said) in [
             ("certificate has expired", "has expired"),
             ("Hostname mismatch", "another name"),
@@ -45,6 +73,9 @@ mod tests {
             assert!(explain(&error(reason), "imap.example.org", false).contains(said), "{reason}");
         }
         assert!(explain(&error("self-signed certificate"), "h", true).contains("`ca_file`"));
-        assert!(explain("error:0A00010B:SSL routines:ssl3_get_record:wrong version number:", "h", false).contains("starttls"));
+        assert!(
+            explain("error:0A00010B:SSL routines:ssl3_get_record:wrong version number:", "h", false)
+                .contains("starttls")
+        );
     }
 }

@@ -46,7 +46,13 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(shared: Shared, dialer: Dialer, account: Arc<Account>, mailboxes: Vec<Mailbox>, names: Option<Arc<[String]>>) -> Self {
+    pub(super) fn new(
+        shared: Shared,
+        dialer: Dialer,
+        account: Arc<Account>,
+        mailboxes: Vec<Mailbox>,
+        names: Option<Arc<[String]>>,
+    ) -> Self {
         let backoff = Backoff::new(TROUBLE.0, TROUBLE.1, JITTER);
         Self { shared, dialer, account, mailboxes, names, backoff, last_success: clock::now() }
     }
@@ -74,7 +80,12 @@ impl Lane {
                 }
                 // The whole account waits: see `watch`.
                 Err(error @ Error::Credentials { .. }) => {
-                    self.set_state(MailboxState::Refused, Some(error.to_string()), Some("correct user or password, then restart".into())).await;
+                    self.set_state(
+                        MailboxState::Refused,
+                        Some(error.to_string()),
+                        Some("correct user or password, then restart".into()),
+                    )
+                    .await;
                     return Err(error);
                 }
                 Err(error) => {
@@ -99,12 +110,19 @@ impl Lane {
         let wait = self.backoff.next(rand::random());
         let silent = clock::now().duration_since(self.last_success);
         let state = match error {
-            Error::Archive(cause) if matches!(**cause, vigie_archive::Error::Full { .. }) => MailboxState::DiskLow,
+            Error::Archive(cause) if matches!(**cause, vigie_archive::Error::Full { .. }) => {
+                MailboxState::DiskLow
+            }
             _ if silent > STALE => MailboxState::Stale,
             _ => MailboxState::BackingOff,
         };
         tracing::warn!(account = self.account.id, %error, next_try_s = wait.as_secs(), "trouble: trying again later");
-        self.set_state(state, Some(error.to_string()), Some(format!("tries again after {} s", wait.as_secs().max(1)))).await;
+        self.set_state(
+            state,
+            Some(error.to_string()),
+            Some(format!("tries again after {} s", wait.as_secs().max(1))),
+        )
+        .await;
         tokio::select! {
             () = sleep(wait) => Left::Changed,
             () = self.shared.shutdown.cancelled() => Left::Stopped,
@@ -115,7 +133,11 @@ impl Lane {
     async fn serving(&mut self, mut session: Session) -> Result<Left> {
         self.fetching(&mut session).await?;
         let alone = self.mailboxes.len() == 1;
-        if alone && session.capabilities().has("IDLE") { self.idling(session).await } else { self.polling(session).await }
+        if alone && session.capabilities().has("IDLE") {
+            self.idling(session).await
+        } else {
+            self.polling(session).await
+        }
     }
 
     async fn fetching(&mut self, session: &mut Session) -> Result<()> {
@@ -140,7 +162,11 @@ impl Lane {
             let news = match session.idle(until, stop.cancelled()).await {
                 Ok(news) => news,
                 Err(Error::Refused { text, .. }) => {
-                    tracing::info!(account = self.account.id, text, "the server does not want to IDLE: asking every minute instead");
+                    tracing::info!(
+                        account = self.account.id,
+                        text,
+                        "the server does not want to IDLE: asking every minute instead"
+                    );
                     return self.polling(session).await;
                 }
                 Err(error) => return Err(error),
@@ -228,6 +254,15 @@ impl Lane {
 fn report(account: &Account, mailbox: &Mailbox) {
     let Pass { exists, stored, bytes, gone, open } = mailbox.pass();
     if stored > 0 || gone > 0 {
-        tracing::info!(account = account.id, mailbox = mailbox.source().name, stored, bytes, gone, open, exists, "stored");
+        tracing::info!(
+            account = account.id,
+            mailbox = mailbox.source().name,
+            stored,
+            bytes,
+            gone,
+            open,
+            exists,
+            "stored"
+        );
     }
 }

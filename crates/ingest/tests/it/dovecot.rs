@@ -17,7 +17,8 @@ fn a_real_mailbox_over_tls_and_plain() {
     let maildir = tempfile::tempdir().unwrap();
     generate::maildir(maildir.path(), MESSAGES, 3, Profile::Mixed).unwrap();
     dovecot.import("me", maildir.path()).unwrap();
-    let expected: BTreeSet<BlobId> = (0..MESSAGES).map(|n| BlobId::of(&generate::message(3, n, Profile::Mixed))).collect();
+    let expected: BTreeSet<BlobId> =
+        (0..MESSAGES).map(|n| BlobId::of(&generate::message(3, n, Profile::Mixed))).collect();
     for tls in [true, false] {
         let mut place = Place::new();
         if tls {

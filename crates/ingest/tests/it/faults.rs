@@ -2,7 +2,9 @@
 
 use vigie_common::id::BlobId;
 use vigie_testkit::mailbox_server::{Account, Draft, Service};
-use vigie_testkit::server::{Builder, Server, close, huge, reply, reset, routine, send, serve, serve_cut, stall};
+use vigie_testkit::server::{
+    Builder, Server, close, huge, reply, reset, routine, send, serve, serve_cut, stall,
+};
 
 use crate::messages::small;
 use crate::place::{Place, Running};
@@ -56,7 +58,12 @@ async fn cut_anywhere_and_served_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_fetch_is_no_empty_mailbox() {
     let server = Server::plain()
-        .script([greeted(), one_message().until("UID FETCH 7 (UID BODY.PEEK[])"), reply("{tag} NO [SERVERBUG] not today\r\n"), one_message().until("LOGOUT")])
+        .script([
+            greeted(),
+            one_message().until("UID FETCH 7 (UID BODY.PEEK[])"),
+            reply("{tag} NO [SERVERBUG] not today\r\n"),
+            one_message().until("LOGOUT"),
+        ])
         .start()
         .await;
     let place = Place::plain(server.port(), "");
@@ -73,8 +80,18 @@ async fn the_end_of_the_stream_is_no_end_of_a_command() {
     for script in [
         vec![greeted(), one_message().until("EXAMINE"), close()],
         vec![greeted(), one_message().until("LIST"), close()],
-        vec![greeted(), one_message().until("UID FETCH 7 (UID BODY.PEEK[])"), send("* BYE later\r\n"), close()],
-        vec![greeted(), one_message().until("UID FETCH 7 (UID BODY.PEEK[])"), send("* 1 FETCH (UID 7 BODY[] {500}\r\nhalf"), reset()],
+        vec![
+            greeted(),
+            one_message().until("UID FETCH 7 (UID BODY.PEEK[])"),
+            send("* BYE later\r\n"),
+            close(),
+        ],
+        vec![
+            greeted(),
+            one_message().until("UID FETCH 7 (UID BODY.PEEK[])"),
+            send("* 1 FETCH (UID 7 BODY[] {500}\r\nhalf"),
+            reset(),
+        ],
     ] {
         stored_in_spite_of(Server::plain().script(script).script([serve(&service)]), 3).await;
     }
@@ -121,7 +138,13 @@ async fn fetches_without_uid_or_for_others_are_not_taken() {
 async fn a_hostile_literal_is_refused_in_little_memory() {
     for announced in ["500000000", "10737418240", "99999999999999999999", "-1"] {
         let server = Server::plain()
-            .script([greeted(), one_message().until("UID FETCH 7 (UID BODY.PEEK[])"), send("* 1 FETCH (UID 7 BODY[] "), huge(announced, b'x', 50 << 20), stall()])
+            .script([
+                greeted(),
+                one_message().until("UID FETCH 7 (UID BODY.PEEK[])"),
+                send("* 1 FETCH (UID 7 BODY[] "),
+                huge(announced, b'x', 50 << 20),
+                stall(),
+            ])
             .start()
             .await;
         let place = Place::plain(server.port(), "");
@@ -152,7 +175,10 @@ async fn noise_between_answers_is_survived() {
             greeted(),
             routine()
                 .answer("UID FETCH * (UID FLAGS", listing)
-                .answer("UID FETCH 7 (UID BODY.PEEK[])", format!("{noise}* 1 FETCH (UID 7 BODY[] {{5}}\r\nhello)\r\n{noise}{{tag}} OK\r\n"))
+                .answer(
+                    "UID FETCH 7 (UID BODY.PEEK[])",
+                    format!("{noise}* 1 FETCH (UID 7 BODY[] {{5}}\r\nhello)\r\n{noise}{{tag}} OK\r\n"),
+                )
                 .answer("CAPABILITY", "* CAPABILITY IMAP4rev1\r\n{tag} OK\r\n")
                 .answer("LOGIN", "{tag} OK\r\n")
                 .answer("LIST", "* LIST () \"/\" INBOX\r\n{tag} OK\r\n")
@@ -171,7 +197,9 @@ async fn noise_between_answers_is_survived() {
 async fn nested_parentheses_end_the_connection_and_not_the_process() {
     let service = honest(2);
     let bomb = format!("* 1 FETCH (BODYSTRUCTURE {}\r\n", "(".repeat(50_000));
-    let server = Server::plain().script([greeted(), one_message().until("EXAMINE"), send(bomb), stall()]).script([serve(&service)]);
+    let server = Server::plain()
+        .script([greeted(), one_message().until("EXAMINE"), send(bomb), stall()])
+        .script([serve(&service)]);
     stored_in_spite_of(server, 2).await;
 }
 
@@ -190,7 +218,10 @@ async fn a_message_that_kills_the_connection_is_left_open() {
             .answer("UID FETCH 8 (UID BODY.PEEK[])", "* 3 FETCH (UID 8 BODY[] {3}\r\n888)\r\n{tag} OK\r\n")
             .answer("UID FETCH 1:8 (UID FLAGS", listing)
             .answer("UID FETCH 7 (UID FLAGS", "* 2 FETCH (UID 7 RFC822.SIZE 5)\r\n{tag} OK\r\n")
-            .answer("UID FETCH 1:7 (UID FLAGS", "* 1 FETCH (UID 6 RFC822.SIZE 5)\r\n* 2 FETCH (UID 7 RFC822.SIZE 5)\r\n{tag} OK\r\n")
+            .answer(
+                "UID FETCH 1:7 (UID FLAGS",
+                "* 1 FETCH (UID 6 RFC822.SIZE 5)\r\n* 2 FETCH (UID 7 RFC822.SIZE 5)\r\n{tag} OK\r\n",
+            )
     };
     let server = Server::plain()
         .script([greeted(), polite().until("UID FETCH 6:8 (UID BODY.PEEK[])"), reset()])
@@ -226,7 +257,10 @@ async fn answers_of_two_commands_may_come_intermingled() {
                 .answer("CAPABILITY", "* CAPABILITY IMAP4rev1\r\n{tag} OK\r\n")
                 .answer("LOGIN", "{tag} OK\r\n")
                 .answer("LIST", "* LIST () \"/\" INBOX\r\n{tag} OK\r\n")
-                .answer("EXAMINE", "* 141 EXISTS\r\n* OK [UIDVALIDITY 5] x\r\n* OK [UIDNEXT 142] x\r\n{tag} OK\r\n")
+                .answer(
+                    "EXAMINE",
+                    "* 141 EXISTS\r\n* OK [UIDVALIDITY 5] x\r\n* OK [UIDNEXT 142] x\r\n{tag} OK\r\n",
+                )
                 .answer("UID FETCH * (UID FLAGS", format!("{listing}{{tag}} OK\r\n"))
                 .until("UID FETCH 2:141 (UID BODY.PEEK[])"),
             vigie_testkit::server::expect("UID FETCH 1 (UID BODY.PEEK[])"),

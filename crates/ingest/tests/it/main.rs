@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod corpus;
 mod dovecot;
 mod faults;
 mod follow;

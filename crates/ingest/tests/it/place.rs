@@ -40,7 +40,11 @@ impl Place {
         let host = if more.contains("tls = \"none\"") { "127.0.0.1" } else { "localhost" };
         let password = if more.contains("password") { "" } else { "password_file = \"password\"\n" };
         let user = if more.contains("user =") { "" } else { "user = \"me\"\n" };
-        writeln!(self.config, "[[account]]\nid = \"{id}\"\nhost = \"{host}\"\nport = {port}\n{user}{password}{more}").unwrap();
+        writeln!(
+            self.config,
+            "[[account]]\nid = \"{id}\"\nhost = \"{host}\"\nport = {port}\n{user}{password}{more}"
+        )
+        .unwrap();
     }
 
     pub(crate) fn append(&mut self, config: &str) {
@@ -114,7 +118,11 @@ impl Place {
         let mut segments = Vec::new();
         collect(&self.archive().join("raw"), &mut segments);
         segments.sort();
-        let output = Command::new("zstd").arg("-dc").args(segments).output().expect("zstd is installed by `cargo xtask test`");
+        let output = Command::new("zstd")
+            .arg("-dc")
+            .args(segments)
+            .output()
+            .expect("zstd is installed by `cargo xtask test`");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     }
@@ -139,7 +147,9 @@ impl Summary {
     /// A count by mailbox.
     pub(crate) fn by_mailbox(&self, count: &str) -> BTreeMap<String, u64> {
         let lines = self.json["mailboxes"].as_array().unwrap().iter();
-        lines.filter_map(|l| Some((l["mailbox"].as_str()?.to_owned(), l["result"][count].as_u64()?))).collect()
+        lines
+            .filter_map(|l| Some((l["mailbox"].as_str()?.to_owned(), l["result"][count].as_u64()?)))
+            .collect()
     }
 
     pub(crate) fn stored(&self) -> u64 {
@@ -169,11 +179,18 @@ impl Running {
     /// Starts a command whose stdout (`follow`) or stderr (`run`) is read line by line.
     pub(crate) fn start(mut command: Command, stdout: bool) -> Self {
         command.stdin(Stdio::piped());
-        if stdout { command.stdout(Stdio::piped()) } else { command.stderr(Stdio::piped()) };
+        if stdout {
+            command.stdout(Stdio::piped())
+        } else {
+            command.stderr(Stdio::piped())
+        };
         let mut child = command.spawn().unwrap();
         let stdin = child.stdin.take();
-        let output: Box<dyn std::io::Read + Send> =
-            if stdout { Box::new(child.stdout.take().unwrap()) } else { Box::new(child.stderr.take().unwrap()) };
+        let output: Box<dyn std::io::Read + Send> = if stdout {
+            Box::new(child.stdout.take().unwrap())
+        } else {
+            Box::new(child.stderr.take().unwrap())
+        };
         let (sender, lines) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {

@@ -1,7 +1,9 @@
 //! Encryption, credentials, and what people are told when they are wrong.
 
 use vigie_testkit::mailbox_server::{Account, MailboxServer, Security, Service};
-use vigie_testkit::server::{Server, expect, expect_line, handshake, reply, routine, send, serve, stall, starttls};
+use vigie_testkit::server::{
+    Server, expect, expect_line, handshake, reply, routine, send, serve, stall, starttls,
+};
 use vigie_testkit::tls::{Authority, Kind};
 
 use crate::messages::{server, small};
@@ -63,7 +65,10 @@ async fn a_wrong_password_ends_with_77_and_the_other_account_goes_on() {
     assert_eq!(summary.code, Some(77));
     assert_eq!(summary.stored(), 3);
     let error = summary.errors().concat();
-    assert!(error.contains("refused user me") && error.contains("check `user` and the password file"), "{error}");
+    assert!(
+        error.contains("refused user me") && error.contains("check `user` and the password file"),
+        "{error}"
+    );
     assert!(!error.contains("canary") && !summary.said.contains("canary"));
     let check = place.run(&["check"]);
     assert_eq!(check.status.code(), Some(77));
@@ -101,7 +106,14 @@ async fn the_password_is_nowhere() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_a_greeting_that_is_wrong_is_answered_by_credentials() {
-    for greeting in ["* PREAUTH welcome\r\n", "* BYE busy\r\n", "hello\r\n", "* NO\r\n", "A1 OK x\r\n", "\r\n\r\n* BAD x\r\n"] {
+    for greeting in [
+        "* PREAUTH welcome\r\n",
+        "* BYE busy\r\n",
+        "hello\r\n",
+        "* NO\r\n",
+        "A1 OK x\r\n",
+        "\r\n\r\n* BAD x\r\n",
+    ] {
         let server = Server::plain().script([send(greeting), stall()]).start().await;
         let place = Place::plain(server.port(), "");
         assert_eq!(place.sync().code, Some(69), "{greeting}");
@@ -117,7 +129,13 @@ async fn starttls_is_not_stripped() {
         // Refused.
         vec![send("* OK hi\r\n"), expect("STARTTLS"), reply("{tag} NO not today\r\n"), stall()],
         // Injected behind the answer.
-        vec![send("* OK hi\r\n"), expect("STARTTLS"), reply("{tag} OK go\r\n* CAPABILITY IMAP4rev1\r\nA0002 OK injected\r\n"), handshake(), stall()],
+        vec![
+            send("* OK hi\r\n"),
+            expect("STARTTLS"),
+            reply("{tag} OK go\r\n* CAPABILITY IMAP4rev1\r\nA0002 OK injected\r\n"),
+            handshake(),
+            stall(),
+        ],
         // Pre-authenticated.
         vec![send("* PREAUTH hi\r\n"), stall()],
     ];
@@ -136,7 +154,12 @@ async fn starttls_is_not_stripped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_login_where_it_is_disabled() {
     let server = Server::plain()
-        .script([send("* OK hi\r\n"), expect("CAPABILITY"), reply("* CAPABILITY IMAP4rev1 LOGINDISABLED\r\n{tag} OK\r\n"), stall()])
+        .script([
+            send("* OK hi\r\n"),
+            expect("CAPABILITY"),
+            reply("* CAPABILITY IMAP4rev1 LOGINDISABLED\r\n{tag} OK\r\n"),
+            stall(),
+        ])
         .start()
         .await;
     let place = Place::plain(server.port(), "");
@@ -153,7 +176,9 @@ async fn capabilities_are_asked_again_after_tls_and_after_login() {
         .script([
             send("* OK hi\r\n"),
             starttls(),
-            routine().answer("CAPABILITY", "* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n{tag} OK\r\n").until("AUTHENTICATE PLAIN"),
+            routine()
+                .answer("CAPABILITY", "* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n{tag} OK\r\n")
+                .until("AUTHENTICATE PLAIN"),
             send("+ \r\n"),
             expect_line("*"),
             reply("A0002 OK in\r\n"),
@@ -188,10 +213,15 @@ fn what_is_wrong_is_said_with_its_place_and_its_code() {
     assert!(summary.errors().concat().contains("nothing listens at 127.0.0.1:1"), "{summary:?}");
 
     let mut place = Place::new();
-    place.append("[[account]]\nid = \"a\"\nhost = \"no-such-host.invalid\"\nuser = \"me\"\npassword_env = \"HOME\"\n");
+    place.append(
+        "[[account]]\nid = \"a\"\nhost = \"no-such-host.invalid\"\nuser = \"me\"\npassword_env = \"HOME\"\n",
+    );
     let summary = place.sync();
     assert_eq!(summary.code, Some(69));
-    assert!(summary.errors().concat().contains("no-such-host.invalid:993: the host name is not known here"), "{summary:?}");
+    assert!(
+        summary.errors().concat().contains("no-such-host.invalid:993: the host name is not known here"),
+        "{summary:?}"
+    );
 
     let mut place = Place::new();
     place.account("a", 1, "tls = \"none\"\npassword_file = \"none\"");

@@ -18,28 +18,41 @@ async fn every_message_once_and_a_second_run_asks_for_none() {
 
     let first = place.sync();
     first.assert_clean();
-    assert_eq!(first.by_mailbox("stored"), [("INBOX".to_owned(), 700), ("Orders/2026".to_owned(), 150)].into());
+    assert_eq!(
+        first.by_mailbox("stored"),
+        [("INBOX".to_owned(), 700), ("Orders/2026".to_owned(), 150)].into()
+    );
     place.assert_whole(850);
     let entries = place.entries();
     assert_eq!(entries.len(), 850);
     assert!(entries.iter().all(|e| e.mode == Mode::Backfill));
     let raw = place.raw_messages();
     assert_eq!(raw.len() as u64, entries.iter().map(|e| e.size).sum::<u64>());
-    let expected: std::collections::BTreeSet<BlobId> = (0..700).chain(1000..1150).map(|n| BlobId::of(&small(n))).collect();
-    assert_eq!(entries.iter().map(|e| e.blob_id.clone()).collect::<std::collections::BTreeSet<_>>(), expected);
+    let expected: std::collections::BTreeSet<BlobId> =
+        (0..700).chain(1000..1150).map(|n| BlobId::of(&small(n))).collect();
+    assert_eq!(
+        entries.iter().map(|e| e.blob_id.clone()).collect::<std::collections::BTreeSet<_>>(),
+        expected
+    );
 
     let before = server.service().commands("UID FETCH");
     let second = place.sync();
     second.assert_clean();
     assert_eq!(second.stored(), 0);
-    assert!(server.service().commands("UID FETCH") - before <= 4, "a look at the last UIDs of each mailbox, and no body");
+    assert!(
+        server.service().commands("UID FETCH") - before <= 4,
+        "a look at the last UIDs of each mailbox, and no body"
+    );
     assert_eq!(place.records().len(), 850);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_document_lies_where_its_entry_says() {
     let (server, inbox, _) = server(0).await;
-    inbox.append_all((0..300).map(|n| Draft::new(small(n)).received("2026-03-04T05:06:07Z".parse().unwrap()).flag("\\Seen")));
+    inbox.append_all(
+        (0..300)
+            .map(|n| Draft::new(small(n)).received("2026-03-04T05:06:07Z".parse().unwrap()).flag("\\Seen")),
+    );
     let place = Place::plain(server.port(), "");
     place.sync().assert_clean();
     let entries = place.entries();
@@ -113,7 +126,10 @@ async fn gaps_deletions_and_arrivals_between_two_runs() {
     place.assert_whole(65);
     let before = server.service().commands("UID FETCH");
     assert_eq!(place.sync().stored(), 0);
-    assert!(server.service().commands("UID FETCH") - before <= 2, "the difference is known: no complete listing again");
+    assert!(
+        server.service().commands("UID FETCH") - before <= 2,
+        "the difference is known: no complete listing again"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -65,7 +65,10 @@ fn lengths_and_nesting_are_capped() {
     for announced in ["500000000", "10737418240", "4294967296"] {
         let line = format!("* 1 FETCH (BODY[] {{{announced}}}\r\n");
         let announced = announced.parse().unwrap();
-        assert_eq!(run(&mut fresh(), line.as_bytes()), Err(Violation::LiteralTooLarge { announced, most: 100 }));
+        assert_eq!(
+            run(&mut fresh(), line.as_bytes()),
+            Err(Violation::LiteralTooLarge { announced, most: 100 })
+        );
     }
     for length in ["99999999999999999999", "-1", "5+", ""] {
         let line = format!("* 1 FETCH (BODY[] {{{length}}}\r\n");
@@ -96,7 +99,8 @@ fn nothing_follows_the_answer_to_starttls() {
 fn during_authentication_only_its_own_answers_come_through() {
     let mut framer = Framer::new(Limits::default());
     framer.set_mode(Mode::Authenticating);
-    let out = run(&mut framer, b"* CAPABILITY IMAP4rev1\r\n* 5 EXISTS\r\n+ \r\n* BYE bad\r\nA0001 NO no\r\n").unwrap();
+    let out = run(&mut framer, b"* CAPABILITY IMAP4rev1\r\n* 5 EXISTS\r\n+ \r\n* BYE bad\r\nA0001 NO no\r\n")
+        .unwrap();
     assert_eq!(out, "+ \r\n* BYE bad\r\nA0001 NO no\r\n");
 }
 
@@ -138,17 +142,36 @@ proptest! {
 
 fn hostile_line() -> impl Strategy<Value = Vec<u8>> {
     let word = prop_oneof![
-        Just("*".to_owned()), Just("OK".to_owned()), Just("[ALERT]".to_owned()), Just("FETCH".to_owned()), Just("(UID 1".to_owned()),
-        Just("INTERNALDATE NIL".to_owned()), Just("FLAGS (".to_owned()), Just("\"".to_owned()), Just(")".to_owned()), Just("7".to_owned()),
-        Just("BODY[]".to_owned()), Just("METADATA".to_owned()), Just("SEARCH".to_owned()), Just("CAPABILITY".to_owned()), Just("é".to_owned()),
-        Just("STATUS".to_owned()), Just("LIST () \"/\"".to_owned()), Just("\0".to_owned()), Just("ID (".to_owned()), Just("BODYSTRUCTURE (((".to_owned()),
-        "[ -~]{0,12}", ".{0,6}",
+        Just("*".to_owned()),
+        Just("OK".to_owned()),
+        Just("[ALERT]".to_owned()),
+        Just("FETCH".to_owned()),
+        Just("(UID 1".to_owned()),
+        Just("INTERNALDATE NIL".to_owned()),
+        Just("FLAGS (".to_owned()),
+        Just("\"".to_owned()),
+        Just(")".to_owned()),
+        Just("7".to_owned()),
+        Just("BODY[]".to_owned()),
+        Just("METADATA".to_owned()),
+        Just("SEARCH".to_owned()),
+        Just("CAPABILITY".to_owned()),
+        Just("é".to_owned()),
+        Just("STATUS".to_owned()),
+        Just("LIST () \"/\"".to_owned()),
+        Just("\0".to_owned()),
+        Just("ID (".to_owned()),
+        Just("BODYSTRUCTURE (((".to_owned()),
+        "[ -~]{0,12}",
+        ".{0,6}",
     ];
-    (prop::collection::vec(word, 0..8), prop::collection::vec(any::<u8>(), 0..4)).prop_map(|(words, noise)| {
-        let mut line = words.join(" ").into_bytes();
-        line.extend(noise);
-        line.retain(|&b| b != b'\n');
-        line.extend_from_slice(b"\r\n");
-        line
-    })
+    (prop::collection::vec(word, 0..8), prop::collection::vec(any::<u8>(), 0..4)).prop_map(
+        |(words, noise)| {
+            let mut line = words.join(" ").into_bytes();
+            line.extend(noise);
+            line.retain(|&b| b != b'\n');
+            line.extend_from_slice(b"\r\n");
+            line
+        },
+    )
 }
