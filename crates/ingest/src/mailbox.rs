@@ -173,8 +173,8 @@ impl Mailbox {
     /// # Errors
     /// As [`sync`](Self::sync).
     pub async fn catch_up(&mut self, session: &mut Session) -> Result<Pass> {
-        self.pass = Pass::default();
-        session.take_news();
+        let exists = session.take_news().exists.unwrap_or(self.pass.exists);
+        self.pass = Pass { exists, ..Pass::default() };
         let mut flow = self.flow()?;
         self.fetch_new(session, &mut flow).await?;
         flow.finish(self).await?;

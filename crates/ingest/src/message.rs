@@ -69,7 +69,9 @@ pub fn prepare(origin: &Origin, listed: &Listed, body: &Body, fetched: Fetched) 
         uid: body.uid,
     };
     let defects = &document.vigie.parse.defects;
-    let lost = document.vigie.parse.status == Status::Failed || defects.iter().any(|d| loses(d.code));
+    let lost = document.vigie.parse.status == Status::Failed
+        || defects.iter().any(|d| loses(d.code))
+        || has_content_of_its_own(&document);
     let keep = vigie_archive::round::keeps(origin.raw, !defects.is_empty(), lost);
     let received_at = listed.internal_date.as_deref().and_then(parse_internal_date);
     document.id = instance.id();
@@ -129,6 +131,16 @@ pub fn prepare(origin: &Origin, listed: &Listed, body: &Body, fetched: Fetched) 
 /// Whether a document with this defect says less than the bytes do.
 fn loses(code: Code) -> bool {
     !matches!(code, Code::NoMessageId | Code::NoHeader | Code::BadAddress | Code::UnclosedMultipart)
+}
+
+/// Whether a part that is no text is shown in the body and so is not among the attachments (an inline picture):
+/// its content is nowhere but in the bytes.
+fn has_content_of_its_own(document: &Document) -> bool {
+    let shown = [&document.text_body, &document.html_body];
+    shown.into_iter().flatten().any(|part| {
+        !part.media_type.starts_with("text/")
+            && !document.attachments.iter().any(|a| a.part_id == part.part_id)
+    })
 }
 
 /// All that a chart needs, taken from the document.

@@ -154,6 +154,17 @@ fn password(raw: &config::Account, loaded: &Loaded) -> Result<Secret, String> {
     }
 }
 
+/// The path without detours, where it exists so far: people read it in logs.
+fn plain(path: PathBuf) -> PathBuf {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Ok(whole), ..) => whole,
+        (Err(_), Some(parent), Some(name)) => {
+            parent.canonicalize().map_or_else(|_| path.clone(), |parent| parent.join(name))
+        }
+        (Err(_), ..) => path,
+    }
+}
+
 fn is_account_id(id: &str) -> bool {
     let ours = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     (1..=32).contains(&id.len()) && id.bytes().all(ours) && !id.starts_with('-')

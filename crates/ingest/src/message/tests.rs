@@ -58,3 +58,17 @@ fn a_message_of_nothing_is_a_message() {
     assert_eq!(message.entry.size, 0);
     assert_eq!(document.blob_id.hex().len(), 64);
 }
+
+/// Under `never` the bytes are dropped, unless something is nowhere else.
+#[test]
+fn an_inline_picture_keeps_the_bytes() {
+    let plain = b"Message-ID: <a@b>\r\nDate: Sun, 01 Nov 2026 09:15:28 +0100\r\n\r\nhello\r\n";
+    let picture = b"Message-ID: <a@b>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\nhi\r\n--x\r\nContent-Type: image/png\r\nContent-Disposition: inline\r\n\r\npng\r\n--x--\r\n";
+    let origin = Origin { raw: RawPolicy::Never, ..origin() };
+    let listed = Listed { uid: 1, size: 9, internal_date: None, flags: Vec::new() };
+    let fetched = Fetched { at: "2026-11-01T08:15:31Z".parse().unwrap(), took: 3 };
+    for (raw, kept) in [(&plain[..], false), (&picture[..], true)] {
+        let message = prepare(&origin, &listed, &Body { uid: 1, bytes: raw.to_vec() }, fetched).unwrap();
+        assert_eq!(message.keep, kept);
+    }
+}
