@@ -69,10 +69,10 @@ impl UidSet {
         let mut next = u64::from(lo);
         let from = self.ranges.partition_point(|&(_, last)| last < lo);
         for &(first, last) in self.ranges.iter().skip(from).take_while(|&&(first, _)| first <= hi) {
-            gaps.extend(range_of(next, u64::from(first).saturating_sub(1)));
+            gaps.extend(before(next, u64::from(first)));
             next = u64::from(last) + 1;
         }
-        gaps.extend(range_of(next, u64::from(hi)));
+        gaps.extend(before(next, u64::from(hi) + 1));
         Self { ranges: gaps }
     }
 
@@ -105,8 +105,9 @@ impl UidSet {
     }
 }
 
-fn range_of(first: u64, last: u64) -> Option<(u32, u32)> {
-    if first > last { None } else { Some((u32::try_from(first).ok()?, u32::try_from(last).ok()?)) }
+/// The range from `first` up to, not including, `end`.
+fn before(first: u64, end: u64) -> Option<(u32, u32)> {
+    if first >= end { None } else { Some((u32::try_from(first).ok()?, u32::try_from(end - 1).ok()?)) }
 }
 
 impl FromIterator<u32> for UidSet {
@@ -226,5 +227,6 @@ mod tests {
             assert_eq!(wrong.parse::<UidSet>(), Err(NotAUidSet), "{wrong}");
         }
         assert_eq!(UidSet::of(0..=u32::MAX).len(), 1 << 32);
+        assert!(UidSet::of(0..=0).missing(0, 0).is_empty());
     }
 }
