@@ -200,22 +200,6 @@ impl Archive {
         self.catalog.get(|db| catalog::view(db, mailbox))
     }
 
-    /// UIDs of the messages stored in the present generation of a mailbox.
-    ///
-    /// # Errors
-    /// From the catalog.
-    pub fn stored(&self, mailbox: MailboxId) -> Result<crate::UidSet, Error> {
-        self.catalog.get(|db| {
-            db.prepare_cached(
-                "SELECT e.uid FROM entry e JOIN mailbox m
-                 ON m.account = e.account AND m.raw_name = e.mailbox AND m.uidvalidity = e.uidvalidity AND m.generation = e.generation
-                 WHERE m.id = ?1",
-            )?
-            .query_map([mailbox.0], |row| row.get::<_, u32>(0))?
-            .collect()
-        })
-    }
-
     /// Says that the writer lives, where no commit did lately.
     ///
     /// # Errors

@@ -25,8 +25,8 @@ pub struct MailboxView {
     pub skipped: UidSet,
     /// UIDs that are to be tried again; each of them is covered as well.
     pub open: Vec<OpenUid>,
-    /// Messages stored in the present generation.
-    pub stored: u64,
+    /// UIDs of the present generation whose messages are stored; each of them is covered as well.
+    pub stored: UidSet,
     /// What a complete listing could not explain, the last time that one was made.
     pub difference: Option<Difference>,
     /// The last tagged OK about this mailbox.

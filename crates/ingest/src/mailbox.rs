@@ -375,10 +375,10 @@ impl Mailbox {
 
     /// Reads back what the catalog knows.
     async fn learn(&mut self) -> Result<()> {
-        let (view, stored) = self.shared.store.view(self.id).await?;
+        let view = self.shared.store.view(self.id).await?;
         self.known = Known {
             selected: view.selected.map(|s| (s.uidvalidity, s.generation)),
-            stored,
+            stored: view.stored,
             covered: view.covered,
             skipped: view.skipped,
             open: view.open,

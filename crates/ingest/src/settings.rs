@@ -98,7 +98,7 @@ impl Settings {
         }
         let archive = &loaded.config.archive;
         let archive = ArchiveSettings {
-            root: loaded.in_data(&archive.path),
+            root: plain(loaded.in_data(&archive.path)),
             raw: archive.raw,
             min_free: archive.min_free.0,
         };

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use vigie_archive::{Archive, Committed, MailboxId, MailboxView, Round, UidSet};
+use vigie_archive::{Archive, Committed, MailboxId, MailboxView, Round};
 use vigie_common::clock;
 use vigie_common::document::MailboxSource;
 
@@ -24,7 +24,7 @@ type Archived<T> = std::result::Result<T, Arc<vigie_archive::Error>>;
 enum Job {
     Commit(Round, oneshot::Sender<Archived<Arc<Committed>>>),
     Mailbox(String, MailboxSource, oneshot::Sender<Archived<MailboxId>>),
-    View(MailboxId, oneshot::Sender<Archived<(MailboxView, UidSet)>>),
+    View(MailboxId, oneshot::Sender<Archived<MailboxView>>),
 }
 
 /// How others reach the store thread; it ends when the last handle is dropped and all work is done.
@@ -62,11 +62,11 @@ impl Handle {
         self.ask(|answer| Job::Mailbox(account.to_owned(), source.clone(), answer)).await
     }
 
-    /// What is known of a mailbox, and the UIDs stored in its present generation.
+    /// What is known of a mailbox.
     ///
     /// # Errors
     /// [`Error::Archive`].
-    pub async fn view(&self, mailbox: MailboxId) -> Result<(MailboxView, UidSet)> {
+    pub async fn view(&self, mailbox: MailboxId) -> Result<MailboxView> {
         self.ask(|answer| Job::View(mailbox, answer)).await
     }
 
@@ -111,9 +111,7 @@ impl Task {
                 let _ = answer.send(self.archive.mailbox(&account, &source).map_err(Arc::new));
             }
             Job::View(mailbox, answer) => {
-                let view =
-                    self.archive.view(mailbox).and_then(|view| Ok((view, self.archive.stored(mailbox)?)));
-                let _ = answer.send(view.map_err(Arc::new));
+                let _ = answer.send(self.archive.view(mailbox).map_err(Arc::new));
             }
         }
     }

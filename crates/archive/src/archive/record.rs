@@ -136,7 +136,9 @@ fn generations(
         for &uid in &sum.uids {
             catalog::close(db, id, of, uid)?;
         }
-        catalog::cover(db, id, of, Kind::Covered, &sum.uids.into_iter().collect::<UidSet>())?;
+        let uids: UidSet = sum.uids.into_iter().collect();
+        catalog::cover(db, id, of, Kind::Covered, &uids)?;
+        catalog::cover(db, id, of, Kind::Stored, &uids)?;
     }
     Ok(())
 }

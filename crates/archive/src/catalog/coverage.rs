@@ -15,6 +15,8 @@ pub(crate) type Generation = (u32, u32);
 pub(crate) enum Kind {
     /// It is dealt with.
     Covered,
+    /// Its message is stored: part of what is covered.
+    Stored,
     /// It is older than `since`.
     Skipped,
 }
@@ -23,6 +25,7 @@ impl Kind {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Covered => "covered",
+            Self::Stored => "stored",
             Self::Skipped => "skipped",
         }
     }

@@ -80,7 +80,7 @@ pub(crate) fn view(db: &Connection, mailbox: MailboxId) -> rusqlite::Result<Mail
             covered: Default::default(),
             skipped: Default::default(),
             open: Vec::new(),
-            stored: 0,
+            stored: Default::default(),
             difference: difference(row)?,
             proof_of_life: maybe_time(row, 17)?,
             standing: standing(row)?,
@@ -91,13 +91,7 @@ pub(crate) fn view(db: &Connection, mailbox: MailboxId) -> rusqlite::Result<Mail
         view.covered = ranges(db, mailbox, present, Kind::Covered)?;
         view.skipped = ranges(db, mailbox, present, Kind::Skipped)?;
         view.open = open(db, mailbox, present)?;
-        view.stored = db
-            .prepare_cached(
-                "SELECT stored FROM generation WHERE mailbox = ?1 AND uidvalidity = ?2 AND generation = ?3",
-            )?
-            .query_row((mailbox.0, present.0, present.1), |row| row.get(0))
-            .optional()?
-            .unwrap_or_default();
+        view.stored = ranges(db, mailbox, present, Kind::Stored)?;
     }
     Ok(view)
 }

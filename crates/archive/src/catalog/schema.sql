@@ -110,12 +110,12 @@ CREATE TABLE generation (
     PRIMARY KEY (mailbox, uidvalidity, generation)
 ) STRICT, WITHOUT ROWID;
 
--- UIDs dealt with, and UIDs left out by `since`, as ranges that do not touch.
+-- UIDs dealt with, those of them whose message is stored, and UIDs left out by `since`, as ranges that do not touch.
 CREATE TABLE coverage (
     mailbox     INTEGER NOT NULL,
     uidvalidity INTEGER NOT NULL,
     generation  INTEGER NOT NULL,
-    kind        TEXT NOT NULL CHECK (kind IN ('covered', 'skipped')),
+    kind        TEXT NOT NULL CHECK (kind IN ('covered', 'stored', 'skipped')),
     first       INTEGER NOT NULL,
     last        INTEGER NOT NULL,
     PRIMARY KEY (mailbox, uidvalidity, generation, kind, first),

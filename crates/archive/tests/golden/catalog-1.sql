@@ -20,7 +20,7 @@ CREATE TABLE coverage (
     mailbox     INTEGER NOT NULL,
     uidvalidity INTEGER NOT NULL,
     generation  INTEGER NOT NULL,
-    kind        TEXT NOT NULL CHECK (kind IN ('covered', 'skipped')),
+    kind        TEXT NOT NULL CHECK (kind IN ('covered', 'stored', 'skipped')),
     first       INTEGER NOT NULL,
     last        INTEGER NOT NULL,
     PRIMARY KEY (mailbox, uidvalidity, generation, kind, first),

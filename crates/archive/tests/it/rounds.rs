@@ -202,7 +202,7 @@ fn a_view_is_what_was_said() {
     assert_eq!((view.covered.to_string(), view.skipped.to_string()), ("3:4,6,9".into(), "1:2".into()));
     assert_eq!((view.open.len(), view.open[0].uid, view.open[0].attempts), (1, 9, 2));
     assert_eq!(view.difference, Some(Difference { exists: 5, counted: 4 }));
-    assert_eq!((view.proof_of_life, view.standing, view.stored), (Some(now()), None, 1));
+    assert_eq!((view.proof_of_life, view.standing, view.stored), (Some(now()), None, UidSet::of(6..=6)));
 
     // Storing a message closes its UID; the difference goes when it is explained.
     let explained = Change::Difference { mailbox, listed: None };
@@ -221,7 +221,7 @@ fn a_view_is_what_was_said() {
     let view = archive.view(mailbox).unwrap();
     let selected = view.selected.unwrap();
     assert_eq!((selected.uidvalidity, selected.generation, selected.exists), (7, 1, None));
-    assert!(view.covered.is_empty() && view.open.is_empty() && view.stored == 0);
+    assert!(view.covered.is_empty() && view.open.is_empty() && view.stored.is_empty());
     let error = archive.commit(&changes(vec![select(0, 5)]), now()).unwrap_err();
     assert!(matches!(error, Error::Outdated { .. }), "{error}");
     // A validity that is new begins at 0, one that comes back does not.
