@@ -187,6 +187,7 @@ fn exit_for(error: &crate::error::Error) -> Exit {
         Error::Credentials { .. } | Error::Secret(_) => Exit::Refused,
         Error::Archive(error) => archive_exit(error),
         Error::Internal(_) => Exit::Internal,
+        Error::Stopped => Exit::Incomplete,
         _ => Exit::Unavailable,
     }
 }

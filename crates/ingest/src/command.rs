@@ -126,13 +126,16 @@ impl Channel {
         self.finish(sent, on).await
     }
 
-    /// IDLE (RFC 2177) until there is news, `until` has passed, or `stop` resolves. Returns whether there is news.
+    /// IDLE (RFC 2177) until there is news, `until` has passed, or `stop` resolves. Returns whether there is news; news
+    /// that nobody has taken yet is news.
     ///
     /// # Errors
     /// [`Error::Refused`]: the server does not want to; poll instead. [`Error::Lost`].
     pub async fn idle(&mut self, until: Instant, stop: impl Future<Output = ()>) -> Result<bool> {
         const NAME: &str = "IDLE";
-        self.news = News::default();
+        if self.news != News::default() {
+            return Ok(true);
+        }
         let sent = self.send(NAME, NAME).await?;
         self.reading = true;
         loop {

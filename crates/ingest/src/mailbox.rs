@@ -304,17 +304,26 @@ impl Mailbox {
         let (give_up, wanted): (Vec<Listed>, Vec<Listed>) =
             Vec::into_iter(wanted).partition(|l| self.suspects.get(&l.uid).is_some_and(|&n| n >= SUSPICIONS));
         self.shared.progress.expect(wanted.len() as u64);
-        flow.begin_window(window, skipped);
+        let number = flow.begin_window(window, skipped);
         for message in give_up {
             flow.leave_open(
+                number,
                 &message,
-                "the connection is lost each time that this message is asked for".into(),
+                "the connection is lost each time that this message is asked for",
             );
         }
         for batch in plan::batches(wanted, &self.suspects) {
-            flow.fetch(self, session, batch).await?;
+            if session.news().exists.is_some() {
+                // What has just arrived goes before what has waited for years.
+                flow.drain(self, session).await?;
+                session.take_news();
+                Box::pin(self.fetch_new(session, flow)).await?;
+            }
+            flow.fetch(self, session, number, batch).await?;
         }
-        flow.drain(self, session).await
+        flow.drain(self, session).await?;
+        flow.end_window(number);
+        Ok(())
     }
 
     /// Those whose time has come, each alone.

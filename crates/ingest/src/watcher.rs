@@ -32,12 +32,8 @@ pub async fn watch(shared: Shared, dialer: Dialer, account: Arc<Account>) {
     let mut trouble = Backoff::new(TROUBLE.0, TROUBLE.1, JITTER);
     let mut refused = Backoff::new(REFUSED.0, REFUSED.1, JITTER);
     loop {
-        let left = tokio::select! {
-            left = lanes(&shared, &dialer, &account) => left,
-            () = shared.shutdown.cancelled() => return,
-        };
-        let wait = match left {
-            Ok(Left::Stopped) => return,
+        let wait = match lanes(&shared, &dialer, &account).await {
+            Ok(Left::Stopped) | Err(Error::Stopped) => return,
             Ok(Left::Changed) => {
                 tracing::info!(
                     account = account.id,
@@ -66,8 +62,10 @@ pub async fn watch(shared: Shared, dialer: Dialer, account: Arc<Account>) {
 
 /// Connects once to find the mailboxes, then runs one lane a connection until one of them has a reason to leave.
 async fn lanes(shared: &Shared, dialer: &Dialer, account: &Arc<Account>) -> Result<Left> {
-    let mut session = connect(dialer, account).await?;
-    let sources = watched(&mut session, account).await?;
+    let (session, sources) = tokio::select! {
+        looked = look(dialer, account) => looked?,
+        () = shared.shutdown.cancelled() => return Ok(Left::Stopped),
+    };
     if sources.is_empty() {
         session.logout().await;
         return Err(Error::Unsuitable(format!(
@@ -89,12 +87,20 @@ async fn lanes(shared: &Shared, dialer: &Dialer, account: &Arc<Account>) -> Resu
         let lane = Lane::new(shared.clone(), dialer.clone(), Arc::clone(account), mailboxes, names);
         running.spawn(lane.run(first.take()));
     }
-    // The first to leave takes the others along: dropping the set ends them where they stand, and what is not
-    // committed is fetched again.
-    match running.join_next().await {
-        Some(left) => left.map_err(|e| Error::Internal(e.to_string()))?,
-        None => Ok(Left::Stopped),
+    let left = running.join_next().await.unwrap_or(Ok(Ok(Left::Stopped)));
+    if shared.shutdown.is_cancelled() {
+        // Each says good-bye; whoever takes too long is ended with the process.
+        while running.join_next().await.is_some() {}
     }
+    // Else the first to leave takes the others along: dropping the set ends them where they stand, and what is not
+    // committed is fetched again.
+    left.map_err(|e| Error::Internal(e.to_string()))?
+}
+
+async fn look(dialer: &Dialer, account: &Account) -> Result<(Session, Vec<MailboxSource>)> {
+    let mut session = connect(dialer, account).await?;
+    let sources = watched(&mut session, account).await?;
+    Ok((session, sources))
 }
 
 /// The mailboxes of the account that its patterns include. A name that is asked for and not there is told.

@@ -47,13 +47,15 @@ struct Asked {
     early: Vec<Body>,
 }
 
-/// A listed window; it joins the coverage when nothing of it is on its way any more.
+/// A listed window.
 #[derive(Debug)]
 struct Window {
     range: RangeInclusive<u32>,
     skipped: UidSet,
-    open: Vec<Listed>,
-    reasons: Vec<String>,
+    /// UIDs that stay open, and why.
+    open: Vec<(u32, String)>,
+    /// All of it was asked for.
+    whole: bool,
     on_the_way: usize,
 }
 
@@ -80,29 +82,32 @@ impl Flow {
         self.windows.iter().map(|w| *w.range.end()).max()
     }
 
-    pub(super) fn begin_window(&mut self, range: RangeInclusive<u32>, skipped: UidSet) {
-        self.windows.push_back(Window {
-            range,
-            skipped,
-            open: Vec::new(),
-            reasons: Vec::new(),
-            on_the_way: 0,
-        });
+    /// Begins a window of UIDs that was listed; its number.
+    pub(super) fn begin_window(&mut self, range: RangeInclusive<u32>, skipped: UidSet) -> usize {
+        self.windows.push_back(Window { range, skipped, open: Vec::new(), whole: false, on_the_way: 0 });
+        self.first_window + self.windows.len() - 1
     }
 
-    /// A message of the window begun last will be tried again another time.
-    pub(super) fn leave_open(&mut self, message: &Listed, reason: String) {
-        if let Some(window) = self.windows.back_mut() {
-            window.open.push(message.clone());
-            window.reasons.push(reason);
+    /// All of the window was asked for: it joins the coverage when nothing of it is on its way any more.
+    pub(super) fn end_window(&mut self, window: usize) {
+        if let Some(window) = self.window_mut(window) {
+            window.whole = true;
         }
     }
 
-    /// Asks for a batch of the window begun last; reads an earlier answer where there are enough on the wire.
+    /// A message will be tried again another time.
+    pub(super) fn leave_open(&mut self, window: usize, message: &Listed, reason: impl Into<String>) {
+        if let Some(window) = self.window_mut(window) {
+            window.open.push((message.uid, reason.into()));
+        }
+    }
+
+    /// Asks for a batch of a window; reads an earlier answer where there are enough on the wire.
     pub(super) async fn fetch(
         &mut self,
         mailbox: &mut Mailbox,
         session: &mut Session,
+        window: usize,
         batch: Batch,
     ) -> Result<()> {
         if mailbox.shared.shutdown.is_cancelled() {
@@ -110,7 +115,7 @@ impl Flow {
         }
         if batch.is_large() {
             self.drain(mailbox, session).await?;
-            return self.fetch_large(mailbox, session, batch).await;
+            return self.fetch_large(mailbox, session, window, batch).await;
         }
         while self.sent.len() >= AHEAD {
             self.read(mailbox, session).await?;
@@ -128,7 +133,6 @@ impl Flow {
             }
         };
         let sent = session.ask_bodies(&batch.uids(), batch.largest()).await?;
-        let window = self.present_window();
         self.count(window, 1);
         self.sent.push_back(Asked { sent, batch, window, since: Instant::now(), permit, early: Vec::new() });
         self.reap(mailbox, false).await
@@ -210,7 +214,7 @@ impl Flow {
         let mut rest: Vec<(Batch, String)> = vec![(batch, text)];
         while let Some((batch, text)) = rest.pop() {
             if let [message] = batch.messages.as_slice() {
-                self.note_open(window, message.clone(), format!("the server refuses this message: {text}"));
+                self.leave_open(window, message, format!("the server refuses this message: {text}"));
                 continue;
             }
             for half in batch.halves() {
@@ -259,7 +263,7 @@ impl Flow {
         self.count(window, -1);
         for message in not_sent {
             if there.contains(message.uid) {
-                self.note_open(window, message, "the server lists this message but does not send it".into());
+                self.leave_open(window, &message, "the server lists this message but does not send it");
             } else {
                 mailbox.pass.gone += 1;
                 mailbox.shared.progress.stored(1, 0);
@@ -272,10 +276,10 @@ impl Flow {
         &mut self,
         mailbox: &mut Mailbox,
         session: &mut Session,
+        window: usize,
         batch: Batch,
     ) -> Result<()> {
         let Some(message) = batch.messages.first().cloned() else { return Ok(()) };
-        let window = self.present_window();
         let permit = Arc::clone(&mailbox.shared.room)
             .acquire_many_owned(room_for(&batch))
             .await
@@ -289,7 +293,7 @@ impl Flow {
             }
             Ok(None) => self.missing(mailbox, session, window, vec![message]).await,
             Err(Error::Refused { text, .. }) => {
-                self.note_open(window, message, format!("the server refuses this message: {text}"));
+                self.leave_open(window, &message, format!("the server refuses this message: {text}"));
                 Ok(())
             }
             Err(error) => {
@@ -337,16 +341,12 @@ impl Flow {
             }
             self.count(window, -1);
         }
-        while self.windows.front().is_some_and(|w| w.on_the_way == 0 && (all || self.windows.len() > 1)) {
+        while self.windows.front().is_some_and(|w| w.whole && w.on_the_way == 0) {
             let Some(window) = self.windows.pop_front() else { break };
             self.first_window += 1;
             join(mailbox, window).await?;
         }
         Ok(())
-    }
-
-    fn present_window(&self) -> usize {
-        self.first_window + self.windows.len().saturating_sub(1)
     }
 
     fn window_mut(&mut self, number: usize) -> Option<&mut Window> {
@@ -358,18 +358,11 @@ impl Flow {
             window.on_the_way = window.on_the_way.saturating_add_signed(by);
         }
     }
-
-    fn note_open(&mut self, window: usize, message: Listed, reason: String) {
-        if let Some(window) = self.window_mut(window) {
-            window.open.push(message);
-            window.reasons.push(reason);
-        }
-    }
 }
 
 /// The listed window joins the coverage: all of it is stored, gone, skipped or open.
 async fn join(mailbox: &mut Mailbox, window: Window) -> Result<()> {
-    let Window { range, skipped, open, reasons, .. } = window;
+    let Window { range, skipped, open, .. } = window;
     let id = mailbox.id;
     let covered = skipped.missing(*range.start(), *range.end());
     let mut changes = Vec::new();
@@ -377,21 +370,21 @@ async fn join(mailbox: &mut Mailbox, window: Window) -> Result<()> {
         changes.push(Change::Skipped { mailbox: id, uids: skipped.clone() });
     }
     changes.push(Change::Covered { mailbox: id, uids: covered.clone() });
-    for (message, error) in open.iter().zip(reasons) {
-        let before = mailbox.known.open.iter().find(|o| o.uid == message.uid).map_or(0, |o| o.attempts);
+    for (uid, error) in open {
+        let before = mailbox.known.open.iter().find(|o| o.uid == uid).map_or(0, |o| o.attempts);
         let attempts = before + 1;
         let next_try = Mailbox::next_try(attempts);
         tracing::warn!(
             account = mailbox.account.id,
             mailbox = mailbox.source.name,
-            uid = message.uid,
+            uid,
             attempts,
             error,
             "a message stays open"
         );
-        mailbox.known.open.retain(|o| o.uid != message.uid);
-        mailbox.known.open.push(OpenUid { uid: message.uid, attempts, error: error.clone(), next_try });
-        changes.push(Change::Open { mailbox: id, uid: message.uid, attempts, error, next_try });
+        mailbox.known.open.retain(|o| o.uid != uid);
+        mailbox.known.open.push(OpenUid { uid, attempts, error: error.clone(), next_try });
+        changes.push(Change::Open { mailbox: id, uid, attempts, error, next_try });
     }
     mailbox.commit(changes).await?;
     mailbox.known.covered.union(&covered);
