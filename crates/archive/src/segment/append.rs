@@ -7,6 +7,7 @@ use std::io::{Seek, SeekFrom};
 use crate::disk::{Folders, Root, parent};
 use crate::error::Error;
 use crate::layout;
+use crate::steps::roll;
 
 /// A segment that has reached this is left, and another begun.
 const ROLL: u64 = 64 << 20;
@@ -108,7 +109,7 @@ impl Segments {
         frame: &[u8],
     ) -> Result<(SegmentName, u64), Error> {
         let mut open = match self.places.remove(account) {
-            Some(Place::Open(open)) if open.name.month.as_str() >= month && open.end < ROLL => open,
+            Some(Place::Open(open)) if open.name.month.as_str() >= month && open.end < roll(ROLL) => open,
             left => self.begin(root, folders, (account, month), left)?,
         };
         self.round.insert(open.name.clone());
@@ -191,16 +192,23 @@ impl Segments {
         (account, month): (&str, &str),
         left: Option<Place>,
     ) -> Result<Open, Error> {
-        let last = left.map(|place| match place {
-            Place::Behind(name) => name,
-            Place::Open(open) => {
+        let last = match left {
+            None => None,
+            Some(Place::Behind(name)) => Some(name),
+            Some(Place::Open(mut open)) => {
                 let name = open.name.clone();
                 if self.round.contains(&name) {
+                    // Whole on disk before the next one is there: an incomplete pair may only end the last segment.
+                    let whole = open.flush(root).and_then(|()| root.sync_file(&open.file, &name.path()));
                     self.full.push(open);
+                    if whole.is_err() {
+                        self.places.insert(account.to_owned(), Place::Behind(name.clone()));
+                    }
+                    whole?;
                 }
-                name
+                Some(name)
             }
-        });
+        };
         let mut name = last.as_ref().map_or_else(
             || SegmentName { account: account.to_owned(), month: month.to_owned(), number: 1 },
             |last| last.next(month),

@@ -68,3 +68,8 @@ pub(crate) fn halves(bytes: &[u8]) -> (&[u8], &[u8]) {
     let at = if PLAN.get() == Plan::Undisturbed { bytes.len() } else { bytes.len() / 2 };
     bytes.split_at_checked(at).unwrap_or((bytes, &[]))
 }
+
+/// While a plan is set, segments are left after a few messages, so that rounds go over their ends.
+pub(crate) fn roll(size: u64) -> u64 {
+    if PLAN.get() == Plan::Undisturbed { size } else { 1000 }
+}
