@@ -154,8 +154,9 @@ fn password(raw: &config::Account, loaded: &Loaded) -> Result<Secret, String> {
     }
 }
 
-/// The path without detours, where it exists so far: people read it in logs.
+/// The path from the root and without detours, as far as it exists: people read it in logs.
 fn plain(path: PathBuf) -> PathBuf {
+    let path = std::path::absolute(&path).unwrap_or(path);
     match (path.canonicalize(), path.parent(), path.file_name()) {
         (Ok(whole), ..) => whole,
         (Err(_), Some(parent), Some(name)) => {

@@ -17,7 +17,7 @@ fn five_lines_are_enough() {
     assert_eq!((account.port, account.tls), (993, Tls::Implicit));
     assert!(matches!(&account.password, Secret::File(path) if path == Path::new("conf/secrets/a")));
     assert!(account.mailboxes.includes("INBOX") && !account.mailboxes.includes("Other"));
-    assert_eq!(settings.archive.root, Path::new("conf/archive"));
+    assert!(settings.archive.root.is_absolute() && settings.archive.root.ends_with("conf/archive"));
 }
 
 #[test]
