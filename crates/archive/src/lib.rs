@@ -1,6 +1,6 @@
 //! The archive on disk: documents, raw segments, attachments, and the catalog that numbers them.
 //!
-//! One process writes ([`Archive`]: it holds the lock); any number read ([`Reader`], [`verify`]).
+//! One process writes ([`Archive`]: it holds the lock); any number read ([`Reader`], [`verify()`]).
 //! What is written comes as a [`Round`]: bytes and names become durable, then one catalog transaction
 //! records them together with the coverage of their mailboxes. A crash may repeat work, it never loses
 //! or doubles a message.
