@@ -28,7 +28,7 @@ use crate::settings::Settings;
 use crate::store;
 
 /// KiB of messages that may be on their way between network and disk, of all accounts together.
-const ROOM: usize = 5 << 10;
+const ROOM: usize = 4 << 10;
 
 /// Watches mailboxes over IMAP and keeps every message as a JSON document.
 #[derive(Debug, Parser)]
@@ -128,14 +128,13 @@ impl Cli {
     }
 }
 
-/// Threads that may block: two handshakes and two batches being parsed. More would only take memory.
-const BLOCKING: usize = 4;
+/// Batches that may be parsed at once.
+const PARSERS: usize = 2;
 
 /// The runtime of the commands that talk to servers.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
-        .max_blocking_threads(BLOCKING)
         .enable_all()
         .build()
         .map_err(|e| Failure::new(Exit::Internal, e))
@@ -159,6 +158,7 @@ fn open_archive(
     let shared = Shared {
         store,
         room: Arc::new(Semaphore::new(ROOM)),
+        parsers: Arc::new(Semaphore::new(PARSERS)),
         raw: archive.raw,
         progress: Arc::new(Progress::default()),
         shutdown,

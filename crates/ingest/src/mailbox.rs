@@ -38,6 +38,8 @@ pub struct Shared {
     pub store: store::Handle,
     /// KiB of messages that may be on their way between network and disk.
     pub room: Arc<Semaphore>,
+    /// Batches that may be parsed at once: as many as there are cores to do it. More would only take memory.
+    pub parsers: Arc<Semaphore>,
     /// Which messages keep their bytes.
     pub raw: RawPolicy,
     /// For people.

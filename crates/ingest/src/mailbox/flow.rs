@@ -23,7 +23,7 @@ const AHEAD: usize = 2;
 /// No message is larger than this; one that is stays open.
 const LARGEST: u64 = 256 << 20;
 /// KiB that may be on their way in one batch (see [`Shared::room`]).
-const MOST_ROOM: u64 = 5 << 10;
+const MOST_ROOM: u64 = 4 << 10;
 
 /// A flow of one mailbox within one generation.
 #[derive(Debug)]
@@ -402,10 +402,12 @@ async fn deal(
 ) -> Result<Dealt> {
     let bytes: u64 = bodies.iter().map(|b| b.bytes.len() as u64).sum();
     let uids: Vec<u32> = bodies.iter().map(|b| b.uid).collect();
+    let turn = shared.parsers.acquire().await.map_err(|e| Error::Internal(e.to_string()))?;
     let messages = tokio::task::spawn_blocking(move || prepare_all(&origin, &batch, bodies, fetched))
         .await
         .map_err(|e| Error::Internal(e.to_string()))?
         .map_err(|e| Error::Internal(e.to_string()))?;
+    drop(turn);
     if messages.is_empty() {
         return Ok(Dealt { window, uids, bytes });
     }
