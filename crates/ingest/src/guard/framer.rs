@@ -95,6 +95,8 @@ pub(super) struct Framer {
     /// The answer to STARTTLS or COMPRESS was released.
     answered: bool,
     line: Vec<u8>,
+    /// The response so far with empty literals, where it has some: to be tried before more of it is released.
+    skeleton: Vec<u8>,
     fate: Fate,
     depth: usize,
     /// Octets of this response outside literals, and in them.
@@ -112,6 +114,7 @@ impl Framer {
             mode: Mode::Normal,
             answered: false,
             line: Vec::new(),
+            skeleton: Vec::new(),
             fate: Fate::New,
             depth: 0,
             text: 0,
@@ -203,14 +206,14 @@ impl Framer {
             };
         }
         if self.fate == Fate::Release {
-            let whole = first && literal.is_none();
-            match line::normalise(line, has_structure, whole) {
-                Verdict::Release(bytes) => {
-                    out.extend_from_slice(&bytes);
-                    out.extend_from_slice(b"\r\n");
+            if first && literal.is_none() {
+                match line::normalise(line, has_structure) {
+                    Verdict::Release(bytes) => release(&bytes, out),
+                    Verdict::Drop => {}
+                    Verdict::Refuse => return Err(Violation::NotImap),
                 }
-                Verdict::Drop => {}
-                Verdict::Refuse => return Err(Violation::NotImap),
+            } else {
+                self.take_piece(line, first, literal.is_some(), out)?;
             }
         }
         if literal.is_none() {
@@ -219,6 +222,38 @@ impl Framer {
             self.depth = 0;
             self.text = 0;
             self.data = 0;
+            self.skeleton.clear();
+        }
+        Ok(())
+    }
+
+    /// A line before, between or behind literals. What the parser would not take is left out from its first line on; what
+    /// turns bad behind a literal that was released ends the connection.
+    fn take_piece(
+        &mut self,
+        line: &[u8],
+        first: bool,
+        literal: bool,
+        out: &mut BytesMut,
+    ) -> Result<(), Violation> {
+        let clean = line::structured(line);
+        self.skeleton.extend_from_slice(if literal { line::before_literal(&clean) } else { &clean });
+        let mut closed = self.skeleton.clone();
+        if literal {
+            self.skeleton.extend_from_slice(b"{0}\r\n");
+            closed.extend_from_slice(b"{0}\r\n");
+            closed.extend(std::iter::repeat_n(b')', self.depth));
+        }
+        if line::parses(&closed) {
+            release(&clean, out);
+            return Ok(());
+        }
+        if !first {
+            return Err(Violation::NotImap);
+        }
+        self.fate = Fate::Drop;
+        if let Some(salvaged) = line::salvage(line) {
+            release(&salvaged, out);
         }
         Ok(())
     }
@@ -249,6 +284,11 @@ impl Framer {
         }
         if quoted { Ok(None) } else { line::literal_length(line) }
     }
+}
+
+fn release(line: &[u8], out: &mut BytesMut) {
+    out.extend_from_slice(line);
+    out.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]

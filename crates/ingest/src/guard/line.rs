@@ -50,18 +50,26 @@ pub(super) fn literal_length(line: &[u8]) -> Result<Option<u64>, Violation> {
         .ok_or(Violation::BadLiteral)
 }
 
-/// `whole`: the line is a complete response. Otherwise literals precede or follow it, and it cannot be tried.
-pub(super) fn normalise(line: &[u8], has_structure: bool, whole: bool) -> Verdict<'_> {
+/// What stands before the `{n}` at the end of a line.
+pub(super) fn before_literal(line: &[u8]) -> &[u8] {
+    memchr::memrchr(b'{', line).and_then(|at| line.get(..at)).unwrap_or(line)
+}
+
+/// Makes a complete response such that the parser takes it.
+pub(super) fn normalise(line: &[u8], has_structure: bool) -> Verdict<'_> {
     let words = after_star(line);
-    if whole && (line.is_empty() || first_word(words).eq_ignore_ascii_case(b"METADATA")) {
+    if line.is_empty() || first_word(words).eq_ignore_ascii_case(b"METADATA") {
         return Verdict::Drop;
     }
     let clean = if has_structure { structured(line) } else { status(line) };
-    if !whole || parses(&clean) {
+    if parses(&clean) {
         return Verdict::Release(clean);
     }
     if !line.starts_with(b"*") {
         return Verdict::Refuse;
+    }
+    if let Some(salvaged) = salvage(line) {
+        return Verdict::Release(Cow::Owned(salvaged));
     }
     // Text of a response that the parser does not know: kept for whoever looks for it.
     let mut told = b"* OK ".to_vec();
@@ -69,8 +77,24 @@ pub(super) fn normalise(line: &[u8], has_structure: bool, whole: bool) -> Verdic
     if parses(&told) { Verdict::Release(Cow::Owned(told)) } else { Verdict::Drop }
 }
 
+/// Of a FETCH that the parser cannot take: the UID, so that the message is not taken for one that is not there.
+pub(super) fn salvage(line: &[u8]) -> Option<Vec<u8>> {
+    let words = after_star(line);
+    if !is_fetch(words) {
+        return None;
+    }
+    let mut after_uid = words
+        .split(|b| matches!(b, b' ' | b'(' | b')'))
+        .filter(|word| !word.is_empty())
+        .skip_while(|word| !word.eq_ignore_ascii_case(b"UID"))
+        .skip(1);
+    let uid = after_uid.next().filter(|word| word.iter().all(u8::is_ascii_digit))?;
+    let salvaged = [b"* ", first_word(words), b" FETCH (UID ", uid, b")"].concat();
+    parses(&salvaged).then_some(salvaged)
+}
+
 /// Whether imap-proto takes the line for exactly one response.
-fn parses(line: &[u8]) -> bool {
+pub(super) fn parses(line: &[u8]) -> bool {
     let mut whole = Vec::with_capacity(line.len() + 2);
     whole.extend_from_slice(line);
     whole.extend_from_slice(b"\r\n");
@@ -83,7 +107,7 @@ fn parses(line: &[u8]) -> bool {
 
 /// Outside quotes: one space between words, none at the ends of the line or of a list, no INTERNALDATE NIL
 /// (the parser panics), only ASCII. Everywhere: no control characters.
-fn structured(line: &[u8]) -> Cow<'_, [u8]> {
+pub(super) fn structured(line: &[u8]) -> Cow<'_, [u8]> {
     let untouched = !line.windows(2).any(|w| w == b"  " || w == b" )")
         && line.iter().all(|b| (0x20..0x7f).contains(b))
         && !contains_nil_date(line)
@@ -120,7 +144,7 @@ fn structured(line: &[u8]) -> Cow<'_, [u8]> {
         out.pop();
     }
     if contains_nil_date(&out) {
-        out = without_nil_date(&out);
+        out = without_nil_dates(out);
     }
     if lacks_imap4rev1(&out) {
         out.extend_from_slice(b" IMAP4rev1");
@@ -138,17 +162,15 @@ fn nil_date_at(line: &[u8]) -> Option<usize> {
 }
 
 fn contains_nil_date(line: &[u8]) -> bool {
-    memchr::memmem::find(line, b" NIL").is_some() && nil_date_at(line).is_some()
-        || line.is_ascii() && memchr::memmem::find(line, b" nil").is_some() && nil_date_at(line).is_some()
+    line.windows(4).any(|w| w.eq_ignore_ascii_case(b" NIL")) && nil_date_at(line).is_some()
 }
 
-fn without_nil_date(line: &[u8]) -> Vec<u8> {
-    let Some(at) = nil_date_at(line) else { return line.to_vec() };
-    let value = at + DATE.len();
-    let mut out = line.get(..value).unwrap_or_default().to_vec();
-    out.extend_from_slice(b"\"\"");
-    out.extend_from_slice(line.get(value + 3..).unwrap_or_default());
-    out
+fn without_nil_dates(mut line: Vec<u8>) -> Vec<u8> {
+    while let Some(at) = nil_date_at(&line) {
+        let value = at + DATE.len();
+        line.splice(value..value + 3, *b"\"\"");
+    }
+    line
 }
 
 /// A server of IMAP4rev2 alone (RFC 9051): the parser wants to read the older name.
