@@ -200,6 +200,14 @@ impl Archive {
         self.catalog.get(|db| catalog::view(db, mailbox))
     }
 
+    /// All mailboxes of an account that are registered.
+    ///
+    /// # Errors
+    /// From the catalog.
+    pub fn mailboxes(&self, account: &str) -> Result<Vec<MailboxId>, Error> {
+        self.catalog.get(|db| catalog::mailboxes(db, account))
+    }
+
     /// Says that the writer lives, where no commit did lately.
     ///
     /// # Errors

@@ -4,7 +4,8 @@
 
 use std::io::{self, Write};
 
-use tracing_subscriber::filter::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::prelude::*;
 
@@ -18,19 +19,22 @@ pub enum Format {
     Json,
 }
 
-/// These log passwords (async-imap prints LOGIN lines) and message contents below `warn`; no setting lifts that.
-const QUIET: [&str; 2] = ["async_imap=warn", "imap_proto=off"];
+/// These log passwords (async-imap prints LOGIN lines) and message contents below `warn`. No setting lifts that; at
+/// `trace`, where it happens, such calls are not even compiled in (feature `release_max_level_debug` of `log`).
+const QUIET: [&str; 2] = ["async_imap", "imap_proto"];
+
+fn may_be_told(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() <= Level::WARN || !QUIET.iter().any(|name| metadata.target().starts_with(name))
+}
 
 /// Starts logging for this process. `level` is a level (`info`) or a list of directives (`info,vigie_ingest=debug`).
 ///
 /// # Errors
 /// `level` is no such text.
 pub fn start(format: Format, level: &str) -> Result<(), String> {
-    let mut filter = EnvFilter::try_new(level)
+    let filter = EnvFilter::try_new(level)
         .map_err(|e| format!("--log-level {level}: {e}; write error, warn, info, debug or trace"))?;
-    for directive in QUIET {
-        filter = filter.add_directive(directive.parse().map_err(|e| format!("{directive}: {e}"))?);
-    }
+    let secrets = filter_fn(may_be_told);
     let lines = tracing_subscriber::fmt::layer().log_internal_errors(false).with_writer(Stderr);
     let started = match format {
         Format::Text => {
@@ -38,11 +42,13 @@ pub fn start(format: Format, level: &str) -> Result<(), String> {
                 && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
             tracing_subscriber::registry()
                 .with(filter)
+                .with(secrets)
                 .with(lines.with_target(false).with_ansi(colour))
                 .try_init()
         }
         Format::Json => tracing_subscriber::registry()
             .with(filter)
+            .with(secrets)
             .with(lines.json().flatten_event(true).with_current_span(true).with_span_list(false))
             .try_init(),
     };

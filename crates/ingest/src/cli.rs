@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 use vigie_archive::Archive;
 use vigie_common::config::{self, Loaded};
@@ -78,7 +78,7 @@ enum Command {
 pub struct Failure {
     /// The exit code.
     pub exit: Exit,
-    /// For the person who reads it.
+    /// For the person who reads it; empty where there is nothing to say.
     pub message: String,
 }
 
@@ -140,11 +140,24 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(|e| Failure::new(Exit::Internal, e))
 }
 
+/// The store thread, seen from outside.
+struct StoreThread {
+    thread: std::thread::JoinHandle<()>,
+    /// Resolves when it ends; that is a fault while there are handles of it.
+    ended: oneshot::Receiver<()>,
+}
+
+impl StoreThread {
+    /// Waits until all rounds are durable; every handle must be gone.
+    fn finish(self) -> Result<(), Failure> {
+        self.thread
+            .join()
+            .map_err(|_| Failure::new(Exit::Internal, "the store thread failed by a fault of ours"))
+    }
+}
+
 /// Opens the archive for writing and starts the store thread on it.
-fn open_archive(
-    settings: &Settings,
-    shutdown: CancellationToken,
-) -> Result<(Shared, std::thread::JoinHandle<()>), Failure> {
+fn open_archive(settings: &Settings, shutdown: CancellationToken) -> Result<(Shared, StoreThread), Failure> {
     let archive = &settings.archive;
     if archive.raw != config::RawPolicy::Always {
         tracing::warn!(
@@ -154,7 +167,7 @@ fn open_archive(
     let archive =
         vigie_archive::Settings { root: archive.root.clone(), raw: archive.raw, min_free: archive.min_free };
     let opened = Archive::open(&archive, env!("CARGO_PKG_VERSION")).map_err(|e| archive_failure(&e))?;
-    let (store, thread) = store::start(opened).map_err(|e| Failure::new(Exit::Internal, e))?;
+    let (store, thread, ended) = store::start(opened).map_err(|e| Failure::new(Exit::Internal, e))?;
     let shared = Shared {
         store,
         room: Arc::new(Semaphore::new(ROOM)),
@@ -163,7 +176,7 @@ fn open_archive(
         progress: Arc::new(Progress::default()),
         shutdown,
     };
-    Ok((shared, thread))
+    Ok((shared, StoreThread { thread, ended }))
 }
 
 fn archive_failure(error: &vigie_archive::Error) -> Failure {
@@ -192,8 +205,17 @@ fn exit_for(error: &crate::error::Error) -> Exit {
     }
 }
 
-/// Writes a line to stdout. `false`: nobody reads any more, and there is nothing left to do.
-fn say(line: &str) -> bool {
+/// Writes a line to stdout.
+///
+/// # Errors
+/// When nobody reads any more there is nothing left to do: the command ends as done, without a word. What cannot be
+/// written for another reason is told.
+fn say(line: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()).is_ok()
+    let written =
+        out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+    written.map_err(|error| match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Failure::new(Exit::Done, ""),
+        _ => Failure::new(Exit::CannotWrite, format!("stdout: {error}")),
+    })
 }

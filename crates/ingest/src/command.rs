@@ -16,14 +16,8 @@ use crate::transport::Wire;
 /// A server that sends nothing for so long is gone; the same for a write that does not end.
 pub const SILENCE: Duration = Duration::from_secs(60);
 
-/// What the server told about the selected mailbox without being asked.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct News {
-    /// The last EXISTS.
-    pub exists: Option<u32>,
-    /// Whether messages were expunged.
-    pub expunged: bool,
-}
+/// Octets that the answer to an ordinary command may have.
+pub const ORDINARY: u64 = 64 << 20;
 
 /// An authenticated connection that commands go through.
 #[derive(Debug)]
@@ -36,7 +30,10 @@ pub struct Channel {
     early: Vec<(RequestId, Option<String>)>,
     /// An answer is being read: if that is broken off, the connection is out of step.
     reading: bool,
-    news: News,
+    /// Messages in the selected mailbox, as last told.
+    exists: u32,
+    /// There are more than before, and nobody has looked yet.
+    grown: bool,
 }
 
 /// A command that was sent.
@@ -51,7 +48,7 @@ impl Channel {
     /// Takes over an authenticated session.
     pub fn new(mut session: async_imap::Session<Wire>) -> Self {
         session.get_mut().set_mode(Mode::Normal);
-        Self { session, open: Vec::new(), early: Vec::new(), reading: false, news: News::default() }
+        Self { session, open: Vec::new(), early: Vec::new(), reading: false, exists: 0, grown: false }
     }
 
     /// Sends `command` without waiting; several may be sent before the first answer is read.
@@ -72,14 +69,15 @@ impl Channel {
         }
     }
 
-    /// Reads up to the tagged answer of `sent`; `on` sees each response on the way, also those that belong to other
-    /// commands on the wire.
+    /// Reads up to the tagged answer of `sent`, of at most `most` octets; `on` sees each response on the way, also those
+    /// that belong to other commands on the wire.
     ///
     /// # Errors
     /// [`Error::Refused`] on NO and BAD: the connection is still good. [`Error::Lost`] on all else.
-    pub async fn finish(&mut self, sent: Sent, mut on: impl FnMut(&Response<'_>)) -> Result<()> {
+    pub async fn finish(&mut self, sent: Sent, most: u64, mut on: impl FnMut(&Response<'_>)) -> Result<()> {
         self.check_step(sent.name)?;
         self.reading = true;
+        let limit = self.session.get_ref().received().saturating_add(most);
         let refusal = loop {
             if let Some(at) = self.early.iter().position(|(tag, _)| *tag == sent.tag) {
                 break self.early.swap_remove(at).1;
@@ -103,6 +101,10 @@ impl Channel {
                 };
                 self.open.swap_remove(at);
                 self.early.push((tag, refusal));
+            } else if self.session.get_ref().received() > limit {
+                return Err(
+                    self.out_of_step(sent.name, format!("the answer has no end: more than {most} bytes"))
+                );
             }
         };
         self.reading = false;
@@ -123,17 +125,17 @@ impl Channel {
             return Err(self.out_of_step(name, "answers of earlier commands were never read".into()));
         }
         let sent = self.send(name, command).await?;
-        self.finish(sent, on).await
+        self.finish(sent, ORDINARY, on).await
     }
 
-    /// IDLE (RFC 2177) until there is news, `until` has passed, or `stop` resolves. Returns whether there is news; news
-    /// that nobody has taken yet is news.
+    /// IDLE (RFC 2177) until messages come, `until` has passed, or `stop` resolves. Returns whether there are messages
+    /// that nobody has looked for.
     ///
     /// # Errors
     /// [`Error::Refused`]: the server does not want to; poll instead. [`Error::Lost`].
     pub async fn idle(&mut self, until: Instant, stop: impl Future<Output = ()>) -> Result<bool> {
         const NAME: &str = "IDLE";
-        if self.news != News::default() {
+        if self.grown {
             return Ok(true);
         }
         let sent = self.send(NAME, NAME).await?;
@@ -158,7 +160,7 @@ impl Channel {
         }
         tokio::pin!(stop);
         // EXISTS may come before the continuation (Outlook.com), so it is looked at first.
-        while self.news == News::default() {
+        while !self.grown {
             tokio::select! {
                 read = timeout_at(until, self.session.read_response()) => match read {
                     Err(_) => break,
@@ -174,7 +176,6 @@ impl Channel {
                 () = &mut stop => break,
             }
         }
-        let news = self.news != News::default();
         let done = timeout(SILENCE, self.session.run_command_untagged("DONE")).await;
         match done {
             Ok(Ok(())) => {}
@@ -182,19 +183,26 @@ impl Channel {
             Err(_) => return Err(self.out_of_step(NAME, "the server takes no more data".into())),
         }
         self.reading = false;
-        self.finish(sent, |_| ()).await?;
-        Ok(news || self.news != News::default())
+        self.finish(sent, ORDINARY, |_| ()).await?;
+        Ok(self.grown)
     }
 
-    /// What the server told without being asked since the last call.
-    pub fn take_news(&mut self) -> News {
-        std::mem::take(&mut self.news)
+    /// Another mailbox is about to be selected: what was told of the last one says nothing of it.
+    pub fn leave_mailbox(&mut self) {
+        self.exists = 0;
+        self.grown = false;
     }
 
-    /// What the server told without being asked since the last [`take_news`](Self::take_news).
+    /// Whether messages have come into the selected mailbox that nobody has looked for.
     #[must_use]
-    pub fn news(&self) -> News {
-        self.news
+    pub fn has_news(&self) -> bool {
+        self.grown
+    }
+
+    /// They are about to be looked for. Gives back how many messages there are.
+    pub fn take_news(&mut self) -> u32 {
+        self.grown = false;
+        self.exists
     }
 
     /// A literal of `bytes` is expected.
@@ -227,8 +235,12 @@ impl Channel {
     /// What any response may tell, whatever was asked.
     fn note(&mut self, name: &'static str, response: &Response<'_>) -> Result<()> {
         match response {
-            Response::MailboxData(MailboxDatum::Exists(n)) => self.news.exists = Some(*n),
-            Response::Expunge(_) | Response::Vanished { .. } => self.news.expunged = true,
+            // Only what differs is news: there are servers that repeat themselves with each answer.
+            Response::MailboxData(MailboxDatum::Exists(n)) => {
+                self.grown |= *n > self.exists;
+                self.exists = *n;
+            }
+            Response::Expunge(_) => self.exists = self.exists.saturating_sub(1),
             Response::Data { status: Status::Bye, outcome } => {
                 let text = quoted(&described(outcome));
                 return Err(self.out_of_step(name, format!("the server said good-bye: {text}")));

@@ -4,7 +4,9 @@
 //! with a next try. Coverage follows only what was listed under a tagged OK, and is recorded together with
 //! the messages.
 
+mod begin;
 mod flow;
+mod gaps;
 mod recheck;
 
 use std::collections::BTreeMap;
@@ -18,11 +20,10 @@ use vigie_common::clock;
 use vigie_common::document::{MailboxSource, Mode};
 
 use self::flow::Flow;
-use crate::error::{Error, Result};
-use crate::message::{Origin, parse_internal_date};
-use crate::plan::{self, Width};
+use crate::error::{Error, Result, quoted};
+use crate::message::Origin;
 use crate::progress::Progress;
-use crate::session::{Examined, Listed, Session};
+use crate::session::Session;
 use crate::settings::{Account, Since};
 use crate::store;
 
@@ -76,6 +77,8 @@ pub struct Mailbox {
     suspects: BTreeMap<u32, u32>,
     mode: Mode,
     pass: Pass,
+    /// `since = "now"`, and the mailbox began anew: what came before we last looked is left out.
+    floor: Option<Timestamp>,
 }
 
 /// What the catalog knows, kept up to date.
@@ -87,6 +90,7 @@ struct Known {
     skipped: UidSet,
     open: Vec<OpenUid>,
     difference: Option<Difference>,
+    proof_of_life: Option<Timestamp>,
 }
 
 impl Known {
@@ -119,6 +123,7 @@ impl Mailbox {
             suspects: BTreeMap::new(),
             mode: Mode::Backfill,
             pass: Pass::default(),
+            floor: None,
         };
         mailbox.learn().await?;
         if !mailbox.known.skipped.is_empty() && account.since != Some(Since::Now) {
@@ -127,6 +132,12 @@ impl Mailbox {
             mailbox.learn().await?;
         }
         Ok(mailbox)
+    }
+
+    /// Its name for people.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        quoted(&self.source.name)
     }
 
     /// Its names.
@@ -157,13 +168,7 @@ impl Mailbox {
         match self.whole_pass(session).await {
             Err(Error::Conflict) => {
                 let uidvalidity = self.known.selected.map_or(0, |(validity, _)| validity);
-                tracing::warn!(
-                    account = self.account.id,
-                    mailbox = self.source.name,
-                    "the server reuses UIDs for other messages: a new generation begins, everything is fetched again beside the old"
-                );
-                self.commit(vec![Change::NewGeneration { mailbox: self.id, uidvalidity }]).await?;
-                self.learn().await?;
+                self.begin_anew(uidvalidity, "the server reuses UIDs for other messages").await?;
                 self.whole_pass(session).await
             }
             other => other,
@@ -175,13 +180,20 @@ impl Mailbox {
     /// # Errors
     /// As [`sync`](Self::sync).
     pub async fn catch_up(&mut self, session: &mut Session) -> Result<Pass> {
-        let exists = session.take_news().exists.unwrap_or(self.pass.exists);
+        let exists = session.take_news();
         self.pass = Pass { exists, ..Pass::default() };
         let mut flow = self.flow()?;
-        self.fetch_new(session, &mut flow).await?;
-        flow.finish(self).await?;
+        let fetched = self.fetch_new(session, &mut flow).await;
+        flow.finish(self, fetched).await?;
         self.proof_of_life().await?;
         Ok(self.pass)
+    }
+
+    /// Whether a UID that failed may be tried again now.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        let now = clock::now();
+        self.known.open.iter().any(|open| open.next_try <= now)
     }
 
     /// Records how the mailbox stands.
@@ -209,153 +221,20 @@ impl Mailbox {
     async fn whole_pass(&mut self, session: &mut Session) -> Result<Pass> {
         let examined = session.examine(&self.source.raw_name).await?;
         self.pass.exists = examined.exists;
-        self.begin(examined).await?;
-        if examined.exists > 0 {
-            let mut flow = self.flow()?;
+        self.begin(session, examined).await?;
+        if examined.exists == 0 {
+            self.close_all().await?;
+        } else {
             let top = self.top(session, examined).await?;
-            self.fetch_gaps(session, &mut flow, top).await?;
-            flow.finish(self).await?;
+            let mut flow = self.flow()?;
+            let fetched = self.fetch_gaps(session, &mut flow, top).await;
+            flow.finish(self, fetched).await?;
             self.retry_open(session).await?;
             self.recheck(session, examined.exists).await?;
         }
         self.pass.open = self.known.open.len() as u64;
         self.proof_of_life().await?;
         Ok(self.pass)
-    }
-
-    /// Compares UIDVALIDITY, and records what the server says.
-    async fn begin(&mut self, examined: Examined) -> Result<()> {
-        let mailbox = self.id;
-        let Examined { exists, uidvalidity, uidnext } = examined;
-        let mut changes = Vec::new();
-        let first = self.known.selected.is_none();
-        if self.known.selected.is_some_and(|(validity, _)| validity != uidvalidity) {
-            tracing::warn!(
-                account = self.account.id,
-                mailbox = self.source.name,
-                uidvalidity,
-                "UIDVALIDITY changed: a new generation begins, everything is fetched again beside the old"
-            );
-            self.commit(vec![Change::NewGeneration { mailbox, uidvalidity }]).await?;
-            self.learn().await?;
-        }
-        let generation = self.known.selected.map_or(0, |(_, generation)| generation);
-        changes.push(Change::Select { mailbox, uidvalidity, generation, exists, uidnext, at: clock::now() });
-        let last = uidnext.and_then(|next| next.checked_sub(1)).filter(|&last| last > 0);
-        if first
-            && self.account.since == Some(Since::Now)
-            && let Some(last) = last
-        {
-            changes.push(Change::Skipped { mailbox, uids: UidSet::of(1..=last) });
-            changes.push(Change::Difference {
-                mailbox,
-                listed: Some(Difference { exists, counted: u64::from(last) }),
-            });
-        }
-        self.commit(changes).await?;
-        if first { self.learn().await } else { Ok(()) }
-    }
-
-    /// The highest UID that the server shows. UIDNEXT only says whether to look.
-    async fn top(&self, session: &mut Session, examined: Examined) -> Result<u32> {
-        let known = self.known.dealt().highest().unwrap_or(0);
-        match examined.uidnext {
-            Some(next) if next.saturating_sub(1) <= known => Ok(known),
-            _ => Ok(session.highest_uid().await?.unwrap_or(0).max(known)),
-        }
-    }
-
-    /// Windows from `top` down; what arrives meanwhile goes first.
-    async fn fetch_gaps(&mut self, session: &mut Session, flow: &mut Flow, top: u32) -> Result<()> {
-        let mut width = Width::default();
-        let mut dealt = self.known.dealt();
-        let mut below = top;
-        while let Some(window) = plan::next_window(&dealt, below, width) {
-            dealt.insert(window.clone());
-            below = *window.end();
-            let listed = session.list(*window.start(), Some(*window.end())).await?;
-            width.learn(listed.len());
-            self.fetch_window(session, flow, window, listed).await?;
-            if session.news().exists.is_some() {
-                session.take_news();
-                self.fetch_new(session, flow).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What is above all that we know of: nothing but the arrivals.
-    async fn fetch_new(&mut self, session: &mut Session, flow: &mut Flow) -> Result<()> {
-        let low = flow.highest().max(self.known.dealt().highest()).map_or(1, |uid| uid.saturating_add(1));
-        let listed = session.list(low, None).await?;
-        let Some(high) = listed.last().map(|l| l.uid) else { return Ok(()) };
-        self.fetch_window(session, flow, low..=high, listed).await
-    }
-
-    /// Fetches those of a listed window that are wanted.
-    async fn fetch_window(
-        &mut self,
-        session: &mut Session,
-        flow: &mut Flow,
-        window: std::ops::RangeInclusive<u32>,
-        listed: Vec<Listed>,
-    ) -> Result<()> {
-        let (skipped, wanted): (Vec<_>, Vec<_>) = listed.into_iter().partition(|l| self.is_before_since(l));
-        let skipped: UidSet = skipped.iter().map(|l| l.uid).collect();
-        let wanted = wanted.into_iter().filter(|l| !self.known.stored.contains(l.uid)).collect();
-        let (give_up, wanted): (Vec<Listed>, Vec<Listed>) =
-            Vec::into_iter(wanted).partition(|l| self.suspects.get(&l.uid).is_some_and(|&n| n >= SUSPICIONS));
-        self.shared.progress.expect(wanted.len() as u64);
-        let number = flow.begin_window(window, skipped);
-        for message in give_up {
-            flow.leave_open(
-                number,
-                &message,
-                "the connection is lost each time that this message is asked for",
-            );
-        }
-        for batch in plan::batches(wanted, &self.suspects) {
-            if session.news().exists.is_some() {
-                // What has just arrived goes before what has waited for years.
-                flow.drain(self, session).await?;
-                session.take_news();
-                Box::pin(self.fetch_new(session, flow)).await?;
-            }
-            flow.fetch(self, session, number, batch).await?;
-        }
-        flow.drain(self, session).await?;
-        flow.end_window(number);
-        Ok(())
-    }
-
-    /// Those whose time has come, each alone.
-    async fn retry_open(&mut self, session: &mut Session) -> Result<()> {
-        let now = clock::now();
-        let due: Vec<u32> = self.known.open.iter().filter(|o| o.next_try <= now).map(|o| o.uid).collect();
-        if due.is_empty() {
-            return Ok(());
-        }
-        let mut flow = self.flow()?;
-        for uid in due {
-            self.suspects.remove(&uid);
-            let listed = session.list(uid, Some(uid)).await?;
-            if listed.is_empty() {
-                self.commit(vec![Change::Closed { mailbox: self.id, uid }]).await?;
-                self.pass.gone += 1;
-            }
-            self.fetch_window(session, &mut flow, uid..=uid, listed).await?;
-        }
-        flow.finish(self).await?;
-        self.learn().await
-    }
-
-    fn is_before_since(&self, listed: &Listed) -> bool {
-        match self.account.since {
-            Some(Since::Date(since)) => {
-                listed.internal_date.as_deref().and_then(parse_internal_date).is_some_and(|at| at < since)
-            }
-            Some(Since::Now) | None => false,
-        }
     }
 
     fn flow(&self) -> Result<Flow> {
@@ -394,6 +273,7 @@ impl Mailbox {
             skipped: view.skipped,
             open: view.open,
             difference: view.difference,
+            proof_of_life: view.proof_of_life,
         };
         Ok(())
     }

@@ -20,7 +20,9 @@ fn main() -> ExitCode {
     match cli.run() {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            let _ = writeln!(std::io::stderr(), "vigie-ingest: {}", failure.message);
+            if !failure.message.is_empty() {
+                let _ = writeln!(std::io::stderr(), "vigie-ingest: {}", failure.message);
+            }
             failure.exit.into()
         }
     }

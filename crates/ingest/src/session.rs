@@ -13,7 +13,7 @@ pub use self::list::Found;
 pub use self::select::{Examined, Told};
 use async_imap::imap_proto::Capability;
 
-use crate::command::{Channel, News};
+use crate::command::Channel;
 use crate::error::Result;
 
 /// An authenticated connection, and what the server can do.
@@ -75,15 +75,15 @@ impl Session {
         self.channel.idle(until, stop).await
     }
 
-    /// What the server told of the selected mailbox without being asked since the last call.
-    pub fn take_news(&mut self) -> News {
-        self.channel.take_news()
+    /// Whether messages have come into the selected mailbox that nobody has looked for.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        self.channel.has_news()
     }
 
-    /// The same, left where it is.
-    #[must_use]
-    pub fn news(&self) -> News {
-        self.channel.news()
+    /// They are about to be looked for. Gives back how many messages there are.
+    pub fn take_news(&mut self) -> u32 {
+        self.channel.take_news()
     }
 }
 

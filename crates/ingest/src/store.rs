@@ -24,6 +24,7 @@ type Archived<T> = std::result::Result<T, Arc<vigie_archive::Error>>;
 enum Job {
     Commit(Round, oneshot::Sender<Archived<Arc<Committed>>>),
     Mailbox(String, MailboxSource, oneshot::Sender<Archived<MailboxId>>),
+    Mailboxes(String, oneshot::Sender<Archived<Vec<MailboxId>>>),
     View(MailboxId, oneshot::Sender<Archived<MailboxView>>),
 }
 
@@ -33,15 +34,20 @@ pub struct Handle {
     jobs: mpsc::Sender<Job>,
 }
 
-/// Starts the store thread on an opened archive.
+/// Starts the store thread on an opened archive. The receiver resolves when the thread ends.
 ///
 /// # Errors
 /// No thread can be made.
-pub fn start(archive: Archive) -> std::io::Result<(Handle, JoinHandle<()>)> {
+pub fn start(archive: Archive) -> std::io::Result<(Handle, JoinHandle<()>, oneshot::Receiver<()>)> {
     let (jobs, queue) = mpsc::channel();
-    let thread =
-        std::thread::Builder::new().name("store".into()).spawn(move || Task { archive, queue }.run())?;
-    Ok((Handle { jobs }, thread))
+    let (alive, ended) = oneshot::channel();
+    let work = move || {
+        // Dropped with the thread, however it ends.
+        let _alive = alive;
+        Task { archive, queue }.run();
+    };
+    let thread = std::thread::Builder::new().name("store".into()).spawn(work)?;
+    Ok((Handle { jobs }, thread, ended))
 }
 
 impl Handle {
@@ -60,6 +66,14 @@ impl Handle {
     /// [`Error::Archive`].
     pub async fn mailbox(&self, account: &str, source: &MailboxSource) -> Result<MailboxId> {
         self.ask(|answer| Job::Mailbox(account.to_owned(), source.clone(), answer)).await
+    }
+
+    /// All mailboxes of an account that the catalog knows.
+    ///
+    /// # Errors
+    /// [`Error::Archive`].
+    pub async fn mailboxes(&self, account: &str) -> Result<Vec<MailboxId>> {
+        self.ask(|answer| Job::Mailboxes(account.to_owned(), answer)).await
     }
 
     /// What is known of a mailbox.
@@ -109,6 +123,9 @@ impl Task {
             }
             Job::Mailbox(account, source, answer) => {
                 let _ = answer.send(self.archive.mailbox(&account, &source).map_err(Arc::new));
+            }
+            Job::Mailboxes(account, answer) => {
+                let _ = answer.send(self.archive.mailboxes(&account).map_err(Arc::new));
             }
             Job::View(mailbox, answer) => {
                 let _ = answer.send(self.archive.view(mailbox).map_err(Arc::new));

@@ -22,9 +22,9 @@ const CONNECT: Duration = Duration::from_secs(20);
 /// So many addresses of a host are tried.
 const ADDRESSES: usize = 3;
 /// A TLS handshake ends within this.
-const HANDSHAKE: Duration = Duration::from_secs(60);
+const HANDSHAKE: Duration = Duration::from_secs(20);
 /// Handshakes at the same time: each costs some 40 ms of one core to read the system's authorities.
-const HANDSHAKES: usize = 2;
+const HANDSHAKES: usize = 8;
 
 /// A stream of bytes, encrypted or not.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug {}

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+use vigie_archive::{Change, MailboxState, Round};
 use vigie_common::backoff::Backoff;
+use vigie_common::clock;
 use vigie_common::document::MailboxSource;
 
 use self::lane::{Lane, Left};
@@ -32,7 +34,7 @@ pub async fn watch(shared: Shared, dialer: Dialer, account: Arc<Account>) {
     let mut trouble = Backoff::new(TROUBLE.0, TROUBLE.1, JITTER);
     let mut refused = Backoff::new(REFUSED.0, REFUSED.1, JITTER);
     loop {
-        let wait = match lanes(&shared, &dialer, &account).await {
+        let wait = match looked_after(&shared, &dialer, &account).await {
             Ok(Left::Stopped) | Err(Error::Stopped) => return,
             Ok(Left::Changed) => {
                 tracing::info!(
@@ -43,11 +45,13 @@ pub async fn watch(shared: Shared, dialer: Dialer, account: Arc<Account>) {
                 continue;
             }
             Err(error @ Error::Credentials { .. }) => {
+                set_state(&shared, &account, MailboxState::Refused, &error).await;
                 let wait = refused.next(rand::random());
                 tracing::error!(account = account.id, %error, next_try_s = wait.as_secs(), "credentials refused: this account stands still; correct them and restart, or wait for the next try");
                 wait
             }
             Err(error) => {
+                set_state(&shared, &account, MailboxState::BackingOff, &error).await;
                 let wait = trouble.next(rand::random());
                 tracing::warn!(account = account.id, %error, next_try_s = wait.as_secs(), "cannot look at the account");
                 wait
@@ -57,6 +61,34 @@ pub async fn watch(shared: Shared, dialer: Dialer, account: Arc<Account>) {
             () = sleep(wait) => {}
             () = shared.shutdown.cancelled() => return,
         }
+    }
+}
+
+/// [`lanes`] in a task of its own: should it fail by a fault of ours, that is told, and tried again.
+async fn looked_after(shared: &Shared, dialer: &Dialer, account: &Arc<Account>) -> Result<Left> {
+    let (shared, dialer, account) = (shared.clone(), dialer.clone(), Arc::clone(account));
+    let mut task = JoinSet::new();
+    task.spawn(async move { lanes(&shared, &dialer, &account).await });
+    match task.join_next().await {
+        Some(left) => left.map_err(|e| Error::Internal(e.to_string()))?,
+        None => Ok(Left::Stopped),
+    }
+}
+
+/// For people: how all mailboxes of an account stand that could not even be looked at.
+async fn set_state(shared: &Shared, account: &Account, state: MailboxState, error: &Error) {
+    let reason = error.to_string();
+    let mailboxes = shared.store.mailboxes(&account.id).await.unwrap_or_default();
+    let change = |mailbox| Change::State {
+        mailbox,
+        state,
+        since: clock::now(),
+        reason: Some(reason.clone()),
+        next_step: None,
+    };
+    let changes = mailboxes.into_iter().map(change).collect();
+    if let Err(error) = shared.store.commit(Round { changes, ..Round::default() }).await {
+        tracing::debug!(account = account.id, %error, "state not recorded");
     }
 }
 
@@ -97,7 +129,11 @@ async fn lanes(shared: &Shared, dialer: &Dialer, account: &Arc<Account>) -> Resu
     left.map_err(|e| Error::Internal(e.to_string()))?
 }
 
-async fn look(dialer: &Dialer, account: &Account) -> Result<(Session, Vec<MailboxSource>)> {
+/// Connects and finds the mailboxes that are watched.
+///
+/// # Errors
+/// As [`connect`] and [`watched`].
+pub async fn look(dialer: &Dialer, account: &Account) -> Result<(Session, Vec<MailboxSource>)> {
     let mut session = connect(dialer, account).await?;
     let sources = watched(&mut session, account).await?;
     Ok((session, sources))

@@ -46,6 +46,13 @@ pub(crate) fn register(
     })
 }
 
+/// All mailboxes of an account.
+pub(crate) fn mailboxes(db: &Connection, account: &str) -> rusqlite::Result<Vec<MailboxId>> {
+    db.prepare_cached("SELECT id FROM mailbox WHERE account = ?1")?
+        .query_map([account], |row| row.get(0).map(MailboxId))?
+        .collect()
+}
+
 /// Counts messages stored in a generation, which begins with them if need be.
 pub(crate) fn count(
     db: &Connection,

@@ -126,7 +126,13 @@ fn explain(message: &str) -> String {
                 None => format!("unknown key `{key}`: known here are {}", known.join(", ")),
             }
         }
-        _ => message.to_owned(),
+        // "invalid type: integer `12345`, expected a string": what stands there may be a password without its quotes.
+        _ => match (message.split_once('`'), message.rsplit_once("`, expected ")) {
+            (Some((kind, _)), Some((_, expected))) if kind.starts_with("invalid") => {
+                format!("{}: expected {expected}", kind.trim_end())
+            }
+            _ => message.to_owned(),
+        },
     }
 }
 

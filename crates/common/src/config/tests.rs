@@ -74,6 +74,9 @@ fn a_password_never_shows_in_debug() {
     let account = loaded.config.account.first().unwrap();
     assert_eq!(account.get_ref().password.as_ref().unwrap().expose_secret(), "canary");
     assert!(!format!("{:?}", loaded.config).contains("canary"));
+    let unquoted = "[[account]]\nid = \"a\"\nhost = \"h\"\nuser = \"u\"\npassword = 12345678\n";
+    let error = load(unquoted, &[]).unwrap_err();
+    assert_eq!(error, "conf/vigie.toml:5: invalid type: integer: expected a string");
 }
 
 /// Every file in `config/` parses, and `vigie.toml` there names every key.

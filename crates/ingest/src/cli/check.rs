@@ -7,22 +7,22 @@ use rustix::fs::Access;
 use tokio::task::JoinSet;
 use vigie_common::exit::Exit;
 
-use super::{Outcome, exit_for, runtime, say};
+use super::{Failure, Outcome, exit_for, runtime, say};
 use crate::error::{Result, quoted};
 use crate::session::connect;
 use crate::settings::{Account, Settings};
 use crate::transport::Dialer;
 
 pub(super) fn run(settings: &Settings) -> Outcome {
-    say("configuration: good");
+    say("configuration: good")?;
     let mut worst = Exit::Done;
     match writable(&settings.archive.root) {
         Ok(()) => {
-            say(&format!("archive {}: good", settings.archive.root.display()));
+            say(&format!("archive {}: good", settings.archive.root.display()))?;
         }
         Err(fault) => {
             worst = Exit::CannotWrite;
-            say(&format!("archive {}: {fault}", settings.archive.root.display()));
+            say(&format!("archive {}: {fault}", settings.archive.root.display()))?;
         }
     }
     let runtime = runtime()?;
@@ -33,8 +33,12 @@ pub(super) fn run(settings: &Settings) -> Outcome {
             let (dialer, account) = (dialer.clone(), Arc::new(account.clone()));
             accounts.spawn(async move { (account.id.clone(), look(&dialer, &account).await) });
         }
-        accounts.join_all().await
-    });
+        let mut found = Vec::new();
+        while let Some(looked) = accounts.join_next().await {
+            found.push(looked.map_err(|e| Failure::new(Exit::Internal, e))?);
+        }
+        Ok::<_, Failure>(found)
+    })?;
     found.sort_by(|a, b| a.0.cmp(&b.0));
     for (account, looked) in found {
         match looked {
@@ -43,16 +47,16 @@ pub(super) fn run(settings: &Settings) -> Outcome {
                 say(&format!(
                     "account {account}: good; watched: {}",
                     if watched.is_empty() { "none, see `mailboxes`".into() } else { shown(&watched) }
-                ));
+                ))?;
                 if !others.is_empty() {
-                    say(&format!("account {account}: not watched: {}", shown(&others)));
+                    say(&format!("account {account}: not watched: {}", shown(&others)))?;
                 }
                 if watched.is_empty() && worst == Exit::Done {
                     worst = Exit::Config;
                 }
             }
             Err(error) => {
-                say(&format!("account {account}: {error}"));
+                say(&format!("account {account}: {error}"))?;
                 let exit = exit_for(&error);
                 worst = if worst == Exit::Done || exit == Exit::Refused { exit } else { worst };
             }

@@ -42,35 +42,38 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Outcome {
         (None, Some(seq)) => reader.before(seq).map_err(failed)?,
         (None, None) => None,
     };
-    let finished = arguments.cursor.as_ref().map(|_| finished_cursors()).transpose()?;
+    let mut finished = match &arguments.cursor {
+        Some(file) => Some(Finished::listen(file)?),
+        None => None,
+    };
     loop {
         let Tail { records, restarted } = reader.tail(cursor.as_ref(), PAGE).map_err(failed)?;
-        if restarted {
+        let none = records.is_empty();
+        if restarted && !none {
             tracing::warn!(
                 "the catalog is not the one that the cursor is of: records come from the start, the same ids may come again"
             );
         }
-        let none = records.is_empty();
-        // `before` cannot know of a record that is still to come.
-        for record in records.into_iter().filter(|r| arguments.from.is_none_or(|from| r.seq >= from)) {
-            let line = serde_json::to_string(&record).map_err(|e| Failure::new(Exit::Internal, e))?;
-            if !say(&line) {
-                return Ok(Exit::Done);
+        for record in records {
+            // `before` cannot know of a record that is still to come.
+            if arguments.from.is_none_or(|from| record.seq >= from) {
+                let line = serde_json::to_string(&record).map_err(|e| Failure::new(Exit::Internal, e))?;
+                say(&line)?;
             }
             cursor = Some(record.cursor);
         }
         let wait = if none { PAUSE } else { Duration::ZERO };
-        let more = match (&arguments.cursor, &finished) {
-            (Some(file), Some(finished)) => take_cursors(file, finished, wait)?,
-            _ => {
-                if none && !arguments.once {
-                    pause(wait);
+        match &mut finished {
+            Some(finished) => {
+                let open = finished.take(wait)?;
+                let all = none && arguments.once && (cursor.is_none() || cursor == finished.last);
+                if !open || all {
+                    return Ok(Exit::Done);
                 }
-                true
             }
-        };
-        if !more || (none && arguments.once) {
-            return Ok(Exit::Done);
+            None if none && arguments.once => return Ok(Exit::Done),
+            None if none => pause(wait),
+            None => {}
         }
     }
 }
@@ -111,49 +114,55 @@ fn read_cursor(file: &Path) -> Result<Option<Cursor>, Failure> {
     }
 }
 
-/// What the reader has finished with, as it says so.
-fn finished_cursors() -> Result<mpsc::Receiver<Result<Cursor, String>>, Failure> {
-    let (sender, cursors) = mpsc::channel();
-    let read = move || {
-        for line in std::io::stdin().lock().lines() {
-            let Ok(line) = line else { return };
-            let cursor =
-                line.trim().parse().map_err(|e| format!("stdin: {e}: {}", crate::error::quoted(&line)));
-            if sender.send(cursor).is_err() {
-                return;
-            }
-        }
-    };
-    std::thread::Builder::new()
-        .name("cursors".into())
-        .spawn(read)
-        .map_err(|e| Failure::new(Exit::Internal, e))?;
-    Ok(cursors)
+/// What the reader has finished with, as it says so on our stdin.
+struct Finished<'a> {
+    file: &'a Path,
+    cursors: mpsc::Receiver<Result<Cursor, String>>,
+    /// What the file holds.
+    last: Option<Cursor>,
 }
 
-/// Moves the file to the last cursor that came in, waiting up to `wait` for the first. `false`: the reader has closed
-/// our stdin and finishes nothing any more.
-fn take_cursors(
-    file: &Path,
-    cursors: &mpsc::Receiver<Result<Cursor, String>>,
-    wait: Duration,
-) -> Result<bool, Failure> {
-    let mut last = None;
-    let mut open = true;
-    match cursors.recv_timeout(wait) {
-        Ok(cursor) => last = Some(cursor),
-        Err(mpsc::RecvTimeoutError::Timeout) => {}
-        Err(mpsc::RecvTimeoutError::Disconnected) => open = false,
+impl<'a> Finished<'a> {
+    fn listen(file: &'a Path) -> Result<Self, Failure> {
+        let (sender, cursors) = mpsc::channel();
+        let read = move || {
+            for line in std::io::stdin().lock().lines() {
+                let Ok(line) = line else { return };
+                let cursor = line.trim().parse();
+                let cursor = cursor.map_err(|e| format!("stdin: {e}: {}", crate::error::quoted(&line)));
+                if sender.send(cursor).is_err() {
+                    return;
+                }
+            }
+        };
+        std::thread::Builder::new()
+            .name("cursors".into())
+            .spawn(read)
+            .map_err(|e| Failure::new(Exit::Internal, e))?;
+        Ok(Self { file, cursors, last: read_cursor(file)? })
     }
-    while let Ok(cursor) = cursors.try_recv() {
-        last = Some(cursor);
+
+    /// Moves the file to the last cursor that came in, waiting up to `wait` for the first. `false`: the reader has
+    /// closed our stdin and finishes nothing any more.
+    fn take(&mut self, wait: Duration) -> Result<bool, Failure> {
+        let mut last = None;
+        let mut open = true;
+        match self.cursors.recv_timeout(wait) {
+            Ok(cursor) => last = Some(cursor),
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => open = false,
+        }
+        while let Ok(cursor) = self.cursors.try_recv() {
+            last = Some(cursor);
+        }
+        if let Some(cursor) = last {
+            let cursor = cursor.map_err(|e| Failure::new(Exit::Usage, e))?;
+            write_cursor(self.file, &cursor)
+                .map_err(|e| Failure::new(Exit::CannotWrite, format!("{}: {e}", self.file.display())))?;
+            self.last = Some(cursor);
+        }
+        Ok(open)
     }
-    if let Some(cursor) = last {
-        let cursor = cursor.map_err(|e| Failure::new(Exit::Usage, e))?;
-        write_cursor(file, &cursor)
-            .map_err(|e| Failure::new(Exit::CannotWrite, format!("{}: {e}", file.display())))?;
-    }
-    Ok(open)
 }
 
 /// Replaces the file, durably: the new one first, then the name, then the folder.

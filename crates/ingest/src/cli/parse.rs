@@ -27,9 +27,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         let document = parse_bytes(&bytes).document;
         let line = serde_json::to_string(&document)
             .map_err(|e| Failure::new(Exit::Internal, format!("{}: {e}", file.display())))?;
-        if !say(&line) {
-            break;
-        }
+        say(&line)?;
     }
     Ok(Exit::Done)
 }

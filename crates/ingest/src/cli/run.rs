@@ -19,7 +19,7 @@ pub(super) fn run(settings: &Settings) -> Outcome {
     let runtime = runtime()?;
     let _entered = runtime.enter();
     let stop = shutdown::on_signals().map_err(|e| Failure::new(Exit::Internal, e))?;
-    let (shared, store) = open_archive(settings, stop.clone())?;
+    let (shared, mut store) = open_archive(settings, stop.clone())?;
     tracing::info!(archive = %settings.archive.root.display(), accounts = settings.accounts.len(), version = env!("CARGO_PKG_VERSION"), "watching; documents appear under messages/ in the archive");
     if settings.accounts.is_empty() {
         tracing::warn!("no [[account]] in the configuration: there is nothing to watch");
@@ -31,7 +31,10 @@ pub(super) fn run(settings: &Settings) -> Outcome {
             accounts.spawn(watcher::watch(shared.clone(), dialer.clone(), Arc::new(account.clone())));
         }
         notify::ready(&format!("watching {} accounts", settings.accounts.len()));
-        stop.cancelled().await;
+        tokio::select! {
+            () = stop.cancelled() => {}
+            _ = &mut store.ended => stop.cancel(),
+        }
         notify::stopping();
         let ended =
             tokio::time::timeout(GRACE, async { while accounts.join_next().await.is_some() {} }).await;
@@ -44,7 +47,7 @@ pub(super) fn run(settings: &Settings) -> Outcome {
     drop(shared);
     runtime.shutdown_timeout(Duration::from_secs(1));
     // It ends when the last handle is gone and all rounds are durable.
-    store.join().map_err(|_| Failure::new(Exit::Internal, "the store thread failed"))?;
+    store.finish()?;
     tracing::info!("stopped");
     Ok(Exit::Done)
 }

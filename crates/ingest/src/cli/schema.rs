@@ -27,6 +27,6 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         Format::Record => record::schema(),
     };
     let text = serde_json::to_string_pretty(&schema).map_err(|e| Failure::new(Exit::Internal, e))?;
-    say(&text);
+    say(&text)?;
     Ok(Exit::Done)
 }

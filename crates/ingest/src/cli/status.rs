@@ -14,6 +14,8 @@ use crate::settings::Settings;
 
 /// The writer says every 10 s that it lives.
 const SILENT: SignedDuration = SignedDuration::from_secs(30);
+/// A watched mailbox without proof of life for so long is stale.
+const STALE: SignedDuration = SignedDuration::from_mins(15);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -44,18 +46,23 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Outcome {
     };
     if arguments.json {
         let text = serde_json::to_string(&status).map_err(|e| Failure::new(Exit::Internal, e))?;
-        say(&text);
+        say(&text)?;
     } else {
-        print(&status, now);
+        print(&status, now)?;
     }
     Ok(Exit::Done)
 }
 
-fn print(status: &Status, now: Timestamp) {
+/// Whether the last proof of life of a watched mailbox is too long ago.
+fn is_stale(proof_of_life: Option<Timestamp>, now: Timestamp) -> bool {
+    proof_of_life.is_some_and(|at| now.duration_since(at) > STALE)
+}
+
+fn print(status: &Status, now: Timestamp) -> Result<(), Failure> {
     match status.pid {
-        Some(pid) => say(&format!("archive {}; ingest runs as process {pid}", status.archive)),
-        None => say(&format!("archive {}; ingest is not running", status.archive)),
-    };
+        Some(pid) => say(&format!("archive {}; ingest runs as process {pid}", status.archive))?,
+        None => say(&format!("archive {}; ingest is not running", status.archive))?,
+    }
     let mut rows = table([
         "account",
         "mailbox",
@@ -71,6 +78,7 @@ fn print(status: &Status, now: Timestamp) {
         let ago = |at: Timestamp| format!("{} s ago", now.duration_since(at).as_secs().max(0));
         let standing = mailbox.standing.as_ref();
         let state = match standing {
+            Some(_) if status.running && is_stale(mailbox.proof_of_life, now) => "stale",
             Some(standing) if status.running => standing.state.as_str(),
             _ => "not watched",
         };
@@ -86,5 +94,5 @@ fn print(status: &Status, now: Timestamp) {
             standing.and_then(|s| s.reason.clone()).unwrap_or_default(),
         ]);
     }
-    say(&rows.to_string());
+    say(&rows.to_string())
 }

@@ -20,10 +20,10 @@ use crate::progress::Progress;
 use crate::session::{Session, connect};
 use crate::settings::{Account, Settings};
 use crate::transport::Dialer;
-use crate::watcher::{share_out, watched};
+use crate::watcher::{look, share_out};
 
 /// A connection that is lost is made again so many times without a message stored in between.
-const TRIES: u32 = 3;
+const TRIES: u32 = 5;
 /// Before it is made again.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -45,6 +45,13 @@ struct Line {
     error: Option<String>,
     #[serde(skip)]
     exit: Option<Exit>,
+}
+
+impl Line {
+    fn of_fault(error: &str) -> Self {
+        let error = Some(format!("internal fault: {error}"));
+        Self { account: "?".into(), mailbox: None, pass: Pass::default(), error, exit: Some(Exit::Internal) }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -70,23 +77,24 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Outcome {
         }
         let mut lines = Vec::new();
         while let Some(done) = accounts.join_next().await {
-            lines.extend(done.unwrap_or_default());
+            // One that failed by a fault of ours has told so in the log; nothing of it may pass for done.
+            lines.extend(done.unwrap_or_else(|error| vec![Line::of_fault(&error.to_string())]));
         }
         shown.abort();
         lines
     });
     drop(shared);
     runtime.shutdown_timeout(Duration::from_secs(1));
-    store.join().map_err(|_| Failure::new(Exit::Internal, "the store thread failed"))?;
+    store.finish()?;
     lines.sort_by(|a, b| (&a.account, &a.mailbox).cmp(&(&b.account, &b.mailbox)));
     let exit = exit_of(&lines);
     let seconds = since.elapsed().as_secs_f64();
     if arguments.json {
         let summary = Summary { mailboxes: &lines, seconds, exit: exit.code() };
         let text = serde_json::to_string(&summary).map_err(|e| Failure::new(Exit::Internal, e))?;
-        say(&text);
+        say(&text)?;
     } else {
-        print(&lines, seconds);
+        print(&lines, seconds)?;
     }
     Ok(exit)
 }
@@ -108,8 +116,13 @@ async fn one_account(shared: Shared, dialer: Dialer, account: Arc<Account>) -> V
 }
 
 async fn mailboxes(shared: &Shared, dialer: &Dialer, account: &Arc<Account>) -> Result<Vec<Line>> {
-    let mut session = connect(dialer, account).await?;
-    let sources = watched(&mut session, account).await?;
+    let (session, sources) = tokio::select! {
+        looked = look(dialer, account) => looked?,
+        () = shared.shutdown.cancelled() => return Err(Error::Stopped),
+    };
+    if sources.is_empty() {
+        return Err(Error::Unsuitable("no mailbox is watched: see `mailboxes`".into()));
+    }
     let mut first = Some(session);
     let mut lanes = JoinSet::new();
     for share in share_out(sources) {
@@ -158,7 +171,10 @@ async fn one_mailbox(
     loop {
         let done = match session.take() {
             Some(connected) => Ok(connected),
-            None => connect(dialer, account).await,
+            None => tokio::select! {
+                connected = connect(dialer, account) => connected,
+                () = shared.shutdown.cancelled() => Err(Error::Stopped),
+            },
         };
         let done = match done {
             Ok(mut connected) => tokio::select! {
@@ -184,7 +200,7 @@ async fn one_mailbox(
                 if tries >= TRIES {
                     return (total, Some(error));
                 }
-                tracing::warn!(account = account.id, mailbox = mailbox.source().name, %error, "connecting again");
+                tracing::warn!(account = account.id, mailbox = mailbox.shown(), %error, "connecting again");
                 sleep(PAUSE).await;
             }
             Err(error) => return (total, Some(error)),
@@ -197,7 +213,7 @@ fn line(account: &Account, mailbox: Option<String>, pass: Pass, error: Option<Er
     Line { account: account.id.clone(), mailbox, pass, error: error.map(|e| e.to_string()), exit }
 }
 
-fn print(lines: &[Line], seconds: f64) {
+fn print(lines: &[Line], seconds: f64) -> std::result::Result<(), Failure> {
     let mut rows = table(["account", "mailbox", "on server", "stored", "size", "gone", "open", "trouble"]);
     for line in lines {
         let Pass { exists, stored, bytes, gone, open } = line.pass;
@@ -212,9 +228,9 @@ fn print(lines: &[Line], seconds: f64) {
             line.error.clone().unwrap_or_default(),
         ]);
     }
-    say(&rows.to_string());
+    say(&rows.to_string())?;
     let stored: u64 = lines.iter().map(|l| l.pass.stored).sum();
-    say(&format!("{stored} messages stored in {seconds:.1} s"));
+    say(&format!("{stored} messages stored in {seconds:.1} s"))
 }
 
 /// A bar on a terminal, a log line now and then otherwise.

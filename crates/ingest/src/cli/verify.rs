@@ -25,17 +25,17 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Outcome {
     bar.finish_and_clear();
     if arguments.json {
         let text = serde_json::to_string(&report).map_err(|e| Failure::new(Exit::Internal, e))?;
-        say(&text);
+        say(&text)?;
     } else {
         for problem in &report.problems {
-            say(&format!("{}: {}; {}", quoted(&problem.path), problem.what, problem.todo));
+            say(&format!("{}: {}; {}", quoted(&problem.path), problem.what, problem.todo))?;
         }
         let found = match report.problems.len() {
             0 => "no problem".to_owned(),
             1 => "1 problem".to_owned(),
             n => format!("{n} problems"),
         };
-        say(&format!("{} messages, {}: {found}", report.messages, Size(report.bytes)));
+        say(&format!("{} messages, {}: {found}", report.messages, Size(report.bytes)))?;
     }
     Ok(if report.problems.is_empty() { Exit::Done } else { Exit::Incomplete })
 }

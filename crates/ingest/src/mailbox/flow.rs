@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use vigie_archive::{Change, Message, OpenUid, Round, UidSet};
@@ -16,7 +15,7 @@ use crate::command::Sent;
 use crate::error::{Error, Result};
 use crate::message::{Fetched, Origin, prepare};
 use crate::plan::Batch;
-use crate::session::{Body, Listed, Session};
+use crate::session::{Body, Session};
 
 /// Commands on the wire at once: the next one waits at the server while the answer of the last one is read.
 const AHEAD: usize = 2;
@@ -42,9 +41,16 @@ struct Asked {
     batch: Batch,
     window: usize,
     since: Instant,
-    permit: OwnedSemaphorePermit,
     /// What of it came by while answers of earlier commands were read.
     early: Vec<Body>,
+}
+
+/// What came of a batch.
+#[derive(Debug)]
+struct Arrived {
+    batch: Batch,
+    bodies: Vec<Body>,
+    since: Instant,
 }
 
 /// A listed window.
@@ -96,9 +102,9 @@ impl Flow {
     }
 
     /// A message will be tried again another time.
-    pub(super) fn leave_open(&mut self, window: usize, message: &Listed, reason: impl Into<String>) {
+    pub(super) fn leave_open(&mut self, window: usize, uid: u32, reason: impl Into<String>) {
         if let Some(window) = self.window_mut(window) {
-            window.open.push((message.uid, reason.into()));
+            window.open.push((uid, reason.into()));
         }
     }
 
@@ -113,28 +119,19 @@ impl Flow {
         if mailbox.shared.shutdown.is_cancelled() {
             return Err(Error::Stopped);
         }
-        if batch.is_large() {
+        // What a connection was lost on before comes in slices: its announced size may be wrong by far.
+        let suspected = batch.messages.len() == 1
+            && batch.messages.first().is_some_and(|m| mailbox.suspects.contains_key(&m.uid));
+        if batch.is_large() || suspected {
             self.drain(mailbox, session).await?;
             return self.fetch_large(mailbox, session, window, batch).await;
         }
         while self.sent.len() >= AHEAD {
             self.read(mailbox, session).await?;
         }
-        let permit = loop {
-            let room = Arc::clone(&mailbox.shared.room);
-            let wanted = room_for(&batch);
-            if self.sent.is_empty() {
-                // What takes the room is being parsed and stored, and needs nothing from us.
-                break room.acquire_many_owned(wanted).await.map_err(|e| Error::Internal(e.to_string()))?;
-            }
-            match room.try_acquire_many_owned(wanted) {
-                Ok(permit) => break permit,
-                Err(_) => self.read(mailbox, session).await?,
-            }
-        };
         let sent = session.ask_bodies(&batch.uids(), batch.largest()).await?;
         self.count(window, 1);
-        self.sent.push_back(Asked { sent, batch, window, since: Instant::now(), permit, early: Vec::new() });
+        self.sent.push_back(Asked { sent, batch, window, since: Instant::now(), early: Vec::new() });
         self.reap(mailbox, false).await
     }
 
@@ -146,59 +143,42 @@ impl Flow {
         self.reap(mailbox, false).await
     }
 
-    /// Waits until everything is stored and every window has joined the coverage.
-    pub(super) async fn finish(&mut self, mailbox: &mut Mailbox) -> Result<()> {
-        self.reap(mailbox, true).await
+    /// Waits until everything that came is stored, and every whole window has joined the coverage. `fetched` is how
+    /// the fetching ended; that, or a fault met here, is the result.
+    pub(super) async fn finish(&mut self, mailbox: &mut Mailbox, fetched: Result<()>) -> Result<()> {
+        let stored = self.reap(mailbox, true).await;
+        fetched.and(stored)
     }
 
+    /// Reads the oldest answer on the wire.
     async fn read(&mut self, mailbox: &mut Mailbox, session: &mut Session) -> Result<()> {
-        let Some(Asked { sent, batch, window, since, permit, mut early }) = self.sent.pop_front() else {
+        let Some(Asked { sent, batch, window, since, early }) = self.sent.pop_front() else {
             return Ok(());
         };
         let uids = batch.uids();
-        let mut wanted = uids.clone();
+        let (mut wanted, mut bytes) = (uids.clone(), batch.bytes);
         for other in &self.sent {
             wanted.union(&other.batch.uids());
+            bytes += other.batch.bytes;
         }
-        match session.read_bodies(sent, &wanted).await {
+        match session.read_bodies(sent, &wanted, bytes).await {
             Ok(came) => {
                 let (own, others): (Vec<_>, Vec<_>) =
                     came.into_iter().partition(|body| uids.contains(body.uid));
                 for body in others {
-                    if let Some(asked) =
-                        self.sent.iter_mut().find(|asked| asked.batch.uids().contains(body.uid))
-                    {
+                    if let Some(asked) = self.sent.iter_mut().find(|a| a.batch.uids().contains(body.uid)) {
                         asked.early.push(body);
                     }
                 }
-                early.extend(own);
-                // Whatever a server sends twice, the first counts.
-                early.sort_by_key(|body| body.uid);
-                early.dedup_by_key(|body| body.uid);
-                let bodies = early;
-                let missing: UidSet = {
-                    let got: UidSet = bodies.iter().map(|b| b.uid).collect();
-                    batch.messages.iter().map(|m| m.uid).filter(|&uid| !got.contains(uid)).collect()
-                };
-                let not_sent: Vec<Listed> =
-                    batch.messages.iter().filter(|m| missing.contains(m.uid)).cloned().collect();
-                self.store(mailbox, batch, bodies, window, since, permit);
-                self.missing(mailbox, session, window, not_sent).await
+                let bodies = [early, own].concat();
+                self.deliver(mailbox, session, window, Arrived { batch, bodies, since }).await
             }
             Err(Error::Refused { text, .. }) => {
                 self.count(window, -1);
-                drop(permit);
                 self.drain_rest(mailbox, session).await?;
                 self.refused(mailbox, session, batch, window, text).await
             }
-            Err(error) => {
-                if matches!(error, Error::Lost { .. }) {
-                    for message in &batch.messages {
-                        *mailbox.suspects.entry(message.uid).or_default() += 1;
-                    }
-                }
-                Err(error)
-            }
+            Err(error) => Err(suspect(mailbox, &batch, error)),
         }
     }
 
@@ -214,24 +194,21 @@ impl Flow {
         let mut rest: Vec<(Batch, String)> = vec![(batch, text)];
         while let Some((batch, text)) = rest.pop() {
             if let [message] = batch.messages.as_slice() {
-                self.leave_open(window, message, format!("the server refuses this message: {text}"));
+                self.leave_open(window, message.uid, format!("the server refuses this message: {text}"));
                 continue;
             }
             for half in batch.halves() {
                 let uids = half.uids();
-                let permit = Arc::clone(&mailbox.shared.room)
-                    .acquire_many_owned(room_for(&half))
-                    .await
-                    .map_err(|e| Error::Internal(e.to_string()))?;
                 let since = Instant::now();
                 let sent = session.ask_bodies(&uids, half.largest()).await?;
-                match session.read_bodies(sent, &uids).await {
+                match session.read_bodies(sent, &uids, half.bytes).await {
                     Ok(bodies) => {
                         self.count(window, 1);
-                        self.store(mailbox, half, bodies, window, since, permit);
+                        self.deliver(mailbox, session, window, Arrived { batch: half, bodies, since })
+                            .await?;
                     }
                     Err(Error::Refused { text, .. }) => rest.push((half, text)),
-                    Err(error) => return Err(error),
+                    Err(error) => return Err(suspect(mailbox, &half, error)),
                 }
             }
         }
@@ -246,24 +223,34 @@ impl Flow {
         Ok(())
     }
 
-    /// Messages that the server listed and did not send: gone, or open.
-    async fn missing(
+    /// What came goes to the archive; what was listed and did not come is gone, or stays open.
+    async fn deliver(
         &mut self,
         mailbox: &mut Mailbox,
         session: &mut Session,
         window: usize,
-        not_sent: Vec<Listed>,
+        mut arrived: Arrived,
     ) -> Result<()> {
+        let Arrived { batch, bodies, .. } = &mut arrived;
+        let announced = |uid: u32| batch.messages.iter().find(|m| m.uid == uid).map_or(0, |m| m.size);
+        // Nothing where something was announced is not the message. Of what a server sends twice, the first counts.
+        bodies.retain(|body| !body.bytes.is_empty() || announced(body.uid) == 0);
+        bodies.sort_by_key(|body| body.uid);
+        bodies.dedup_by_key(|body| body.uid);
+        let got: UidSet = bodies.iter().map(|body| body.uid).collect();
+        let not_sent: UidSet =
+            batch.messages.iter().map(|m| m.uid).filter(|&uid| !got.contains(uid)).collect();
+        self.store(mailbox, window, arrived).await?;
         if not_sent.is_empty() {
             return Ok(());
         }
         self.count(window, 1);
         self.drain_rest(mailbox, session).await?;
-        let there = session.still_there(&not_sent.iter().map(|l| l.uid).collect()).await?;
+        let there = session.still_there(&not_sent).await?;
         self.count(window, -1);
-        for message in not_sent {
-            if there.contains(message.uid) {
-                self.leave_open(window, &message, "the server lists this message but does not send it");
+        for uid in not_sent.iter().flatten() {
+            if there.contains(uid) {
+                self.leave_open(window, uid, "the server lists this message but does not send it");
             } else {
                 mailbox.pass.gone += 1;
                 mailbox.shared.progress.stored(1, 0);
@@ -279,44 +266,32 @@ impl Flow {
         window: usize,
         batch: Batch,
     ) -> Result<()> {
-        let Some(message) = batch.messages.first().cloned() else { return Ok(()) };
-        let permit = Arc::clone(&mailbox.shared.room)
-            .acquire_many_owned(room_for(&batch))
-            .await
-            .map_err(|e| Error::Internal(e.to_string()))?;
+        let Some((uid, size)) = batch.messages.first().map(|m| (m.uid, m.size)) else { return Ok(()) };
         let since = Instant::now();
-        match session.large_body(message.uid, LARGEST).await {
-            Ok(Some(body)) => {
+        match session.large_body(uid, size, LARGEST).await {
+            Ok(body) => {
                 self.count(window, 1);
-                self.store(mailbox, batch, vec![body], window, since, permit);
-                Ok(())
+                let bodies = body.into_iter().collect();
+                self.deliver(mailbox, session, window, Arrived { batch, bodies, since }).await
             }
-            Ok(None) => self.missing(mailbox, session, window, vec![message]).await,
             Err(Error::Refused { text, .. }) => {
-                self.leave_open(window, &message, format!("the server refuses this message: {text}"));
+                self.leave_open(window, uid, format!("the server refuses this message: {text}"));
                 Ok(())
             }
-            Err(error) => {
-                if matches!(error, Error::Lost { .. }) {
-                    *mailbox.suspects.entry(message.uid).or_default() += 1;
-                }
-                Err(error)
-            }
+            Err(error) => Err(suspect(mailbox, &batch, error)),
         }
     }
 
-    /// Parses and commits beside the wire.
-    fn store(
-        &mut self,
-        mailbox: &Mailbox,
-        batch: Batch,
-        bodies: Vec<Body>,
-        window: usize,
-        since: Instant,
-        permit: OwnedSemaphorePermit,
-    ) {
+    /// Parses and commits beside the wire, once there is room for what came.
+    async fn store(&mut self, mailbox: &Mailbox, window: usize, arrived: Arrived) -> Result<()> {
+        let Arrived { batch, bodies, since } = arrived;
         let took = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
         let fetched = Fetched { at: clock::now(), took };
+        // What takes the room is being parsed and stored, and needs nothing from us. A slow server holds none of it.
+        let permit = Arc::clone(&mailbox.shared.room)
+            .acquire_many_owned(room_for(&bodies))
+            .await
+            .map_err(|e| Error::Internal(e.to_string()))?;
         let origin = Arc::clone(&self.origin);
         let shared = mailbox.shared.clone();
         self.work.spawn(async move {
@@ -324,6 +299,7 @@ impl Flow {
             drop(permit);
             dealt
         });
+        Ok(())
     }
 
     /// Takes note of what was stored; `all`: waits for all of it.
@@ -370,13 +346,17 @@ async fn join(mailbox: &mut Mailbox, window: Window) -> Result<()> {
         changes.push(Change::Skipped { mailbox: id, uids: skipped.clone() });
     }
     changes.push(Change::Covered { mailbox: id, uids: covered.clone() });
+    // Left out by `since` now: no longer to be tried.
+    for open in mailbox.known.open.extract_if(.., |open| skipped.contains(open.uid)) {
+        changes.push(Change::Closed { mailbox: id, uid: open.uid });
+    }
     for (uid, error) in open {
-        let before = mailbox.known.open.iter().find(|o| o.uid == uid).map_or(0, |o| o.attempts);
-        let attempts = before + 1;
+        // One that is tried again was counted before.
+        let attempts = mailbox.known.open.iter().find(|o| o.uid == uid).map_or(1, |o| o.attempts);
         let next_try = Mailbox::next_try(attempts);
         tracing::warn!(
             account = mailbox.account.id,
-            mailbox = mailbox.source.name,
+            mailbox = mailbox.shown(),
             uid,
             attempts,
             error,
@@ -433,8 +413,18 @@ fn prepare_all(
         .collect()
 }
 
-/// KiB that a batch takes on its way.
-fn room_for(batch: &Batch) -> u32 {
-    let kib = batch.bytes.div_ceil(1024) + batch.messages.len() as u64;
+/// Takes note of what was being fetched when a connection was lost.
+fn suspect(mailbox: &mut Mailbox, batch: &Batch, error: Error) -> Error {
+    if matches!(error, Error::Lost { .. }) {
+        for message in &batch.messages {
+            *mailbox.suspects.entry(message.uid).or_default() += 1;
+        }
+    }
+    error
+}
+
+/// KiB that messages take on their way.
+fn room_for(bodies: &[Body]) -> u32 {
+    let kib: u64 = bodies.iter().map(|body| 1 + body.bytes.len() as u64 / 1024).sum();
     u32::try_from(kib.min(MOST_ROOM)).unwrap_or(u32::MAX)
 }

@@ -67,12 +67,12 @@ impl Mailbox {
         };
         tracing::info!(
             account = self.account.id,
-            mailbox = self.source.name,
+            mailbox = self.shown(),
             messages = forgotten.len(),
             "the server shows messages that it did not show before"
         );
         let mut flow = self.flow()?;
-        self.fetch_window(session, &mut flow, first..=last, forgotten).await?;
-        flow.finish(self).await
+        let fetched = self.fetch_window(session, &mut flow, first..=last, forgotten, false).await;
+        flow.finish(self, fetched).await
     }
 }

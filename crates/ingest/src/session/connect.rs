@@ -116,7 +116,8 @@ async fn starttls(mut client: Client<Wire>) -> Result<Box<dyn crate::transport::
 /// CAPABILITY before login.
 async fn capabilities(client: &mut Client<Wire>) -> Result<Capabilities> {
     const NAME: &str = "CAPABILITY";
-    let (sender, told) = async_channel::unbounded();
+    // More than a few untagged answers are no answer to this; they are dropped.
+    let (sender, told) = async_channel::bounded(16);
     match timeout(crate::command::SILENCE, client.run_command_and_check_ok(NAME, Some(sender))).await {
         Ok(Ok(())) => {}
         Ok(Err(async_imap::error::Error::Io(error))) => return Err(Error::lost(NAME, &error)),

@@ -2,6 +2,8 @@
 //!
 //! Never ENVELOPE, BODYSTRUCTURE or RFC822: servers get them wrong, and the parser does not survive all of them.
 
+use std::collections::BTreeMap;
+
 use async_imap::imap_proto::{AttributeValue, Response};
 use vigie_archive::UidSet;
 
@@ -11,6 +13,10 @@ use crate::error::{Error, Result};
 
 /// Large messages are fetched in slices of this.
 pub const SLICE: u32 = 1 << 20;
+
+/// Flags of a message that are kept at most, and characters of one.
+const FLAGS: usize = 64;
+const FLAG: usize = 100;
 
 /// What the server says of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,10 +48,8 @@ impl Session {
     /// The connection is lost, or refused.
     pub async fn list(&mut self, low: u32, high: Option<u32>) -> Result<Vec<Listed>> {
         let range = high.map_or_else(|| format!("{low}:*"), |high| format!("{low}:{high}"));
-        let mut listed = self.list_set(&range).await?;
         // `n:*` always gives the last message, even below n.
-        listed.retain(|l| l.uid >= low && high.is_none_or(|high| l.uid <= high));
-        Ok(listed)
+        self.list_set(&range, |uid| uid >= low && high.is_none_or(|high| uid <= high)).await
     }
 
     /// Those of `uids` that the server still shows.
@@ -53,8 +57,8 @@ impl Session {
     /// # Errors
     /// As [`list`](Self::list).
     pub async fn still_there(&mut self, uids: &UidSet) -> Result<UidSet> {
-        let listed = self.list_set(&uids.to_string()).await?;
-        Ok(listed.into_iter().map(|l| l.uid).filter(|&uid| uids.contains(uid)).collect())
+        let listed = self.list_set(&uids.to_string(), |uid| uids.contains(uid)).await?;
+        Ok(listed.into_iter().map(|l| l.uid).collect())
     }
 
     /// The highest UID that the server shows; the mailbox must not be empty.
@@ -62,22 +66,23 @@ impl Session {
     /// # Errors
     /// As [`list`](Self::list).
     pub async fn highest_uid(&mut self) -> Result<Option<u32>> {
-        Ok(self.list_set("*").await?.into_iter().map(|l| l.uid).max())
+        Ok(self.list_set("*", |_| true).await?.into_iter().map(|l| l.uid).max())
     }
 
-    async fn list_set(&mut self, set: &str) -> Result<Vec<Listed>> {
+    async fn list_set(&mut self, set: &str, wanted: impl Fn(u32) -> bool) -> Result<Vec<Listed>> {
         let command = format!("UID FETCH {set} (UID FLAGS INTERNALDATE RFC822.SIZE)");
-        let mut listed = Vec::new();
+        let mut listed = BTreeMap::new();
         self.channel
             .run("UID FETCH", &command, |response| {
-                if let Response::Fetch(_, attributes) = response {
-                    listed.extend(read_listed(attributes));
+                if let Response::Fetch(_, attributes) = response
+                    && let Some(message) = read_listed(attributes)
+                    && wanted(message.uid)
+                {
+                    listed.entry(message.uid).or_insert(message);
                 }
             })
             .await?;
-        listed.sort_by_key(|l: &Listed| l.uid);
-        listed.dedup_by_key(|l| l.uid);
-        Ok(listed)
+        Ok(listed.into_values().collect())
     }
 
     /// Asks for whole messages; `most` is the size of the largest.
@@ -90,39 +95,44 @@ impl Session {
     }
 
     /// Reads up to the end of what [`ask_bodies`](Self::ask_bodies) asked for by `sent`, and gives back every message of
-    /// `wanted` that comes by, each once: servers may answer commands on the wire intermingled.
+    /// `wanted` that comes by, each once: servers may answer commands on the wire intermingled. `bytes` is what all of
+    /// these are announced to have.
     ///
     /// # Errors
     /// The connection is lost, or the command refused (then what came by is lost).
-    pub async fn read_bodies(&mut self, sent: Sent, wanted: &UidSet) -> Result<Vec<Body>> {
-        let mut bodies: Vec<Body> = Vec::new();
-        let mut taken = UidSet::default();
+    pub async fn read_bodies(&mut self, sent: Sent, wanted: &UidSet, bytes: u64) -> Result<Vec<Body>> {
+        // Sizes are announced wrongly, but not by this much.
+        let most = bytes
+            .saturating_mul(2)
+            .saturating_add(wanted.len().saturating_mul(64 << 10))
+            .saturating_add(4 << 20);
+        let mut bodies: BTreeMap<u32, Body> = BTreeMap::new();
         self.channel
-            .finish(sent, |response| {
-                let Response::Fetch(_, attributes) = response else { return };
-                if let (Some(uid), Some((_, bytes))) = (uid_of(attributes), section(attributes))
+            .finish(sent, most, |response| {
+                if let Response::Fetch(_, attributes) = response
+                    && let (Some(uid), Some((_, bytes))) = (uid_of(attributes), section(attributes))
                     && wanted.contains(uid)
-                    && !taken.contains(uid)
                 {
-                    taken.insert(uid..=uid);
-                    bodies.push(Body { uid, bytes: bytes.to_vec() });
+                    bodies.entry(uid).or_insert_with(|| Body { uid, bytes: bytes.to_vec() });
                 }
             })
             .await?;
-        Ok(bodies)
+        Ok(bodies.into_values().collect())
     }
 
-    /// One message in slices, to the first short one (not to RFC822.SIZE); `None` if the server does not show it.
+    /// One message in slices; `None` if the server does not show it. A short slice is the last one, unless more was
+    /// announced: there are servers that give less than they are asked for. An empty one is the end.
     ///
     /// # Errors
     /// The connection is lost, the command refused, the message is larger than `most`, or a slice is not the one
     /// that was asked for.
-    pub async fn large_body(&mut self, uid: u32, most: u64) -> Result<Option<Body>> {
+    pub async fn large_body(&mut self, uid: u32, announced: u32, most: u64) -> Result<Option<Body>> {
         const NAME: &str = "UID FETCH";
+        let refused = |text: String| Error::Refused { command: NAME, text };
         self.channel.expect_literal(u64::from(SLICE));
         let mut bytes = Vec::new();
         loop {
-            let offset = u32::try_from(bytes.len()).map_err(|e| Error::Unsuitable(e.to_string()))?;
+            let offset = u32::try_from(bytes.len()).map_err(|e| refused(e.to_string()))?;
             let command = format!("UID FETCH {uid} (UID BODY.PEEK[]<{offset}.{SLICE}>)");
             let mut slice: Option<(Option<u32>, Vec<u8>)> = None;
             self.channel
@@ -135,28 +145,23 @@ impl Session {
                     }
                 })
                 .await?;
-            let Some((origin, slice)) = slice else {
-                return if offset == 0 {
-                    Ok(None)
-                } else {
-                    Err(Error::Refused { command: NAME, text: format!("no slice at {offset}") })
-                };
+            let whole = offset >= announced;
+            let (origin, slice) = match slice {
+                Some(slice) => slice,
+                None if offset == 0 => return Ok(None),
+                None if whole => return Ok(Some(Body { uid, bytes })),
+                None => return Err(refused(format!("no slice at {offset} of {announced}"))),
             };
-            if origin.unwrap_or(0) != offset || slice.len() > SLICE as usize {
-                return Err(Error::Refused {
-                    command: NAME,
-                    text: format!("asked for a slice at {offset}, got another"),
-                });
+            if slice.len() > SLICE as usize || (origin.unwrap_or(0) != offset && !slice.is_empty()) {
+                return Err(refused(format!("asked for a slice at {offset}, got another")));
             }
             bytes.extend_from_slice(&slice);
-            if slice.len() < SLICE as usize {
+            let short = slice.len() < SLICE as usize;
+            if slice.is_empty() || (short && bytes.len() as u64 >= u64::from(announced)) {
                 return Ok(Some(Body { uid, bytes }));
             }
             if bytes.len() as u64 > most {
-                return Err(Error::Refused {
-                    command: NAME,
-                    text: format!("the message is larger than {most} bytes"),
-                });
+                return Err(refused(format!("the message is larger than {most} bytes")));
             }
         }
     }
@@ -168,10 +173,12 @@ fn uid_of(attributes: &[AttributeValue<'_>]) -> Option<u32> {
         .find_map(|a| if let AttributeValue::Uid(uid) = a { Some(*uid).filter(|&uid| uid > 0) } else { None })
 }
 
-/// The bytes of `BODY[]` and where they begin.
+/// The bytes of `BODY[]` (none for NIL) and where they begin.
 fn section<'a>(attributes: &'a [AttributeValue<'_>]) -> Option<(Option<u32>, &'a [u8])> {
     attributes.iter().find_map(|a| match a {
-        AttributeValue::BodySection { section: None, index, data } => Some((*index, data.as_deref()?)),
+        AttributeValue::BodySection { section: None, index, data } => {
+            Some((*index, data.as_deref().unwrap_or_default()))
+        }
         _ => None,
     })
 }
@@ -182,8 +189,13 @@ fn read_listed(attributes: &[AttributeValue<'_>]) -> Option<Listed> {
     for attribute in attributes {
         match attribute {
             AttributeValue::Rfc822Size(size) => listed.size = *size,
-            AttributeValue::InternalDate(date) => listed.internal_date = Some(date.to_string()),
-            AttributeValue::Flags(flags) => listed.flags = flags.iter().map(ToString::to_string).collect(),
+            AttributeValue::InternalDate(date) => {
+                listed.internal_date = Some(date.chars().take(FLAG).collect())
+            }
+            AttributeValue::Flags(flags) => {
+                listed.flags =
+                    flags.iter().take(FLAGS).map(|flag| flag.chars().take(FLAG).collect()).collect();
+            }
             _ => {}
         }
     }

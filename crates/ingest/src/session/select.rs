@@ -35,6 +35,7 @@ impl Session {
     pub async fn examine(&mut self, raw_name: &str) -> Result<Examined> {
         let command = format!("EXAMINE {}", mailbox(raw_name)?);
         let mut examined = Examined::default();
+        self.channel.leave_mailbox();
         self.channel
             .run("EXAMINE", &command, |response| match response {
                 Response::MailboxData(MailboxDatum::Exists(n)) => examined.exists = *n,

@@ -21,6 +21,10 @@ use crate::transport::Dialer;
 const IDLE: Duration = Duration::from_mins(5);
 /// Mailboxes without IDLE are looked at this often.
 const POLL: Duration = Duration::from_mins(1);
+/// Every so manieth poll is a whole pass, whatever STATUS says, and new mailboxes are looked for.
+const WHOLE: u32 = 5;
+/// So many times in a row may a server tell of messages that are not there before it is asked more slowly.
+const IN_VAIN: u32 = 3;
 /// Without proof of life for so long a mailbox is stale.
 const STALE: SignedDuration = SignedDuration::from_mins(15);
 
@@ -141,20 +145,42 @@ impl Lane {
     }
 
     async fn fetching(&mut self, session: &mut Session) -> Result<()> {
-        for mailbox in &mut self.mailboxes {
-            mailbox.set_state(MailboxState::Fetching, None, None).await?;
-            let pass = mailbox.sync(session).await;
-            report(&self.account, mailbox);
-            pass?;
-            mailbox.set_live();
+        for at in 0..self.mailboxes.len() {
+            self.sync(session, at).await?;
         }
         self.succeeded();
         Ok(())
     }
 
+    /// A whole pass over one mailbox. That one of several is refused is its own trouble, not the connection's.
+    async fn sync(&mut self, session: &mut Session, at: usize) -> Result<()> {
+        let alone = self.mailboxes.len() == 1;
+        let Some(mailbox) = self.mailboxes.get_mut(at) else { return Ok(()) };
+        mailbox.set_state(MailboxState::Fetching, None, None).await?;
+        let pass = mailbox.sync(session).await;
+        report(&self.account, mailbox);
+        match pass {
+            Ok(_) => {
+                mailbox.set_live();
+                let state = if alone && session.capabilities().has("IDLE") {
+                    MailboxState::Idle
+                } else {
+                    MailboxState::Polling
+                };
+                mailbox.set_state(state, None, None).await
+            }
+            Err(error @ (Error::Refused { .. } | Error::Unsuitable(_))) if !alone => {
+                tracing::warn!(account = self.account.id, mailbox = mailbox.shown(), %error, "this mailbox is left out for now");
+                let next = "is asked again in a minute".to_owned();
+                mailbox.set_state(MailboxState::BackingOff, Some(error.to_string()), Some(next)).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// One mailbox, and a server that tells of arrivals.
     async fn idling(&mut self, mut session: Session) -> Result<Left> {
-        self.set_state(MailboxState::Idle, None, None).await;
+        let mut in_vain = 0;
         loop {
             let spread = IDLE.mul_f64(0.1 * rand::random::<f64>());
             let until = Instant::now() + IDLE - spread;
@@ -175,31 +201,40 @@ impl Lane {
                 session.logout().await;
                 return Ok(Left::Stopped);
             }
-            let Some(mailbox) = self.mailboxes.first_mut() else { return Ok(Left::Stopped) };
             if news {
-                mailbox.catch_up(&mut session).await?;
+                let Some(mailbox) = self.mailboxes.first_mut() else { return Ok(Left::Stopped) };
+                let pass = mailbox.catch_up(&mut session).await?;
+                report(&self.account, mailbox);
+                in_vain = if pass.stored > 0 { 0 } else { in_vain + 1 };
+                if in_vain > IN_VAIN && self.pause(in_vain - IN_VAIN).await == Left::Stopped {
+                    session.logout().await;
+                    return Ok(Left::Stopped);
+                }
             } else {
                 // The safety poll: what IDLE may have kept from us.
                 session.noop().await?;
-                mailbox.sync(&mut session).await?;
+                self.sync(&mut session, 0).await?;
                 if self.has_changed(&mut session).await? {
                     return Ok(Left::Changed);
                 }
-                if let Some(mailbox) = self.mailboxes.first() {
-                    mailbox.set_state(MailboxState::Idle, None, None).await?;
-                }
-            }
-            if let Some(mailbox) = self.mailboxes.first() {
-                report(&self.account, mailbox);
             }
             self.succeeded();
         }
     }
 
+    /// A server that tells of messages which are not there is not asked as often as it tells.
+    async fn pause(&self, times: u32) -> Left {
+        tokio::select! {
+            () = sleep(Duration::from_secs(1 << times.min(6)).min(POLL)) => Left::Changed,
+            () = self.shared.shutdown.cancelled() => Left::Stopped,
+        }
+    }
+
     /// Several mailboxes, or a server without IDLE: asked every minute.
     async fn polling(&mut self, mut session: Session) -> Result<Left> {
-        self.set_state(MailboxState::Polling, None, None).await;
-        let mut told = vec![Told::default(); self.mailboxes.len()];
+        let mut told: Vec<Option<Told>> = vec![None; self.mailboxes.len()];
+        // The last one of `fetching` is still open. What STATUS says of an open mailbox may be frozen (Exchange).
+        let mut open = self.mailboxes.len().saturating_sub(1);
         let mut rounds = 0_u32;
         loop {
             tokio::select! {
@@ -210,20 +245,24 @@ impl Lane {
                 }
             }
             rounds = rounds.wrapping_add(1);
-            let alone = self.mailboxes.len() == 1;
-            for (mailbox, before) in self.mailboxes.iter_mut().zip(&mut told) {
-                // STATUS of the open mailbox may be frozen (Exchange): a single one is opened anew each time.
-                let now = if alone { None } else { Some(session.status(&mailbox.source().raw_name).await?) };
-                if now.is_none_or(|now| now != *before) {
-                    mailbox.sync(&mut session).await?;
-                    report(&self.account, mailbox);
-                } else {
+            let was_open = open;
+            for at in 0..self.mailboxes.len() {
+                let Some(mailbox) = self.mailboxes.get(at) else { break };
+                let before = told.get(at).copied().flatten();
+                let now = if at == was_open { None } else { status(&mut session, mailbox).await? };
+                let unchanged = now.is_some() && now == before;
+                if unchanged && !mailbox.is_due() && !rounds.is_multiple_of(WHOLE) {
                     mailbox.proof_of_life().await?;
+                } else {
+                    self.sync(&mut session, at).await?;
+                    open = at;
                 }
-                *before = now.unwrap_or_default();
+                if let Some(told) = told.get_mut(at) {
+                    *told = now;
+                }
             }
             self.succeeded();
-            if rounds.is_multiple_of(5) && self.has_changed(&mut session).await? {
+            if rounds.is_multiple_of(WHOLE) && self.has_changed(&mut session).await? {
                 return Ok(Left::Changed);
             }
         }
@@ -251,12 +290,21 @@ impl Lane {
     }
 }
 
+/// What STATUS says, if it says enough to tell whether anything has changed.
+async fn status(session: &mut Session, mailbox: &Mailbox) -> Result<Option<Told>> {
+    match session.status(&mailbox.source().raw_name).await {
+        Ok(told) => Ok(Some(told).filter(|told| told.messages.is_some() && told.uidnext.is_some())),
+        Err(Error::Refused { .. } | Error::Unsuitable(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 fn report(account: &Account, mailbox: &Mailbox) {
     let Pass { exists, stored, bytes, gone, open } = mailbox.pass();
     if stored > 0 || gone > 0 {
         tracing::info!(
             account = account.id,
-            mailbox = mailbox.source().name,
+            mailbox = mailbox.shown(),
             stored,
             bytes,
             gone,

@@ -203,30 +203,31 @@ async fn nested_parentheses_end_the_connection_and_not_the_process() {
     stored_in_spite_of(server, 2).await;
 }
 
-/// One message that the server dies of: the others are stored, that one stays open.
+/// One message that the server dies of: the others are stored, that one stays open and does not come back at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_kills_the_connection_is_left_open() {
-    let listing = "* 1 FETCH (UID 6 RFC822.SIZE 5)\r\n* 2 FETCH (UID 7 RFC822.SIZE 5)\r\n* 3 FETCH (UID 8 RFC822.SIZE 5)\r\n{tag} OK\r\n";
+    let listing = "* 1 FETCH (UID 6 RFC822.SIZE 3)\r\n* 2 FETCH (UID 7 RFC822.SIZE 5)\r\n* 3 FETCH (UID 8 RFC822.SIZE 3)\r\n{tag} OK\r\n";
     let polite = || {
         routine()
             .answer("CAPABILITY", "* CAPABILITY IMAP4rev1\r\n{tag} OK\r\n")
             .answer("LOGIN", "{tag} OK\r\n")
             .answer("LIST", "* LIST () \"/\" INBOX\r\n{tag} OK\r\n")
             .answer("EXAMINE", "* 3 EXISTS\r\n* OK [UIDVALIDITY 5] x\r\n* OK [UIDNEXT 9] x\r\n{tag} OK\r\n")
-            .answer("UID FETCH * (UID FLAGS", "* 3 FETCH (UID 8 RFC822.SIZE 5)\r\n{tag} OK\r\n")
-            .answer("UID FETCH 6 (UID BODY.PEEK[])", "* 1 FETCH (UID 6 BODY[] {3}\r\nsix)\r\n{tag} OK\r\n")
-            .answer("UID FETCH 8 (UID BODY.PEEK[])", "* 3 FETCH (UID 8 BODY[] {3}\r\n888)\r\n{tag} OK\r\n")
-            .answer("UID FETCH 1:8 (UID FLAGS", listing)
-            .answer("UID FETCH 7 (UID FLAGS", "* 2 FETCH (UID 7 RFC822.SIZE 5)\r\n{tag} OK\r\n")
             .answer(
-                "UID FETCH 1:7 (UID FLAGS",
-                "* 1 FETCH (UID 6 RFC822.SIZE 5)\r\n* 2 FETCH (UID 7 RFC822.SIZE 5)\r\n{tag} OK\r\n",
+                "UID FETCH 6 (UID BODY.PEEK[]<0",
+                "* 1 FETCH (UID 6 BODY[]<0> {3}\r\nsix)\r\n{tag} OK\r\n",
             )
+            .answer(
+                "UID FETCH 8 (UID BODY.PEEK[]<0",
+                "* 3 FETCH (UID 8 BODY[]<0> {3}\r\n888)\r\n{tag} OK\r\n",
+            )
+            .answer("UID FETCH * (UID FLAGS", listing)
     };
+    let deadly = || [greeted(), polite().until("UID FETCH 7 (UID BODY.PEEK[]<0"), reset()];
     let server = Server::plain()
         .script([greeted(), polite().until("UID FETCH 6:8 (UID BODY.PEEK[])"), reset()])
-        .script([greeted(), polite().until("UID FETCH 7 (UID BODY.PEEK[])"), reset()])
-        .script([greeted(), polite().until("UID FETCH 7 (UID BODY.PEEK[])"), reset()])
+        .script(deadly())
+        .script(deadly())
         .script([greeted(), polite().until("LOGOUT")])
         .start()
         .await;
@@ -238,6 +239,16 @@ async fn a_message_that_kills_the_connection_is_left_open() {
     assert_eq!(run.end(), Some(0));
     let uids: std::collections::BTreeSet<u32> = place.entries().iter().map(|e| e.uid).collect();
     assert_eq!(uids, [6, 8].into(), "{}", server.transcript());
+    // The same by `sync`, in one go.
+    let server = Server::plain()
+        .script([greeted(), polite().until("UID FETCH 6:8 (UID BODY.PEEK[])"), reset()])
+        .script(deadly())
+        .script(deadly())
+        .script([greeted(), polite().until("LOGOUT")])
+        .start()
+        .await;
+    let summary = Place::plain(server.port(), "").sync();
+    assert_eq!((summary.code, summary.stored()), (Some(74), 2), "{summary:?}\n{}", server.transcript());
 }
 
 /// Dovecot works on pipelined commands at once: answers to one come before the end of the other.
@@ -274,4 +285,200 @@ async fn answers_of_two_commands_may_come_intermingled() {
     let summary = place.sync();
     assert_eq!((summary.code, summary.stored()), (Some(0), 141), "{summary:?}\n{}", server.transcript());
     place.assert_whole(141);
+}
+
+/// Xeams and others: the line cannot be read, but the message is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_that_cannot_be_read_is_no_empty_mailbox() {
+    for line in [
+        "(UID 7) FLAGS (\\Seen)",
+        "(UID 7 RFC822.SIZE )",
+        "(UID 7 INTERNALDATE Nil)",
+        "(UID 7 FLAGS ((a (b))))",
+        "UID 7",
+    ] {
+        let server = Server::plain()
+            .script([
+                greeted(),
+                routine()
+                    .answer(
+                        "UID FETCH 7 (UID BODY.PEEK[])",
+                        "* 1 FETCH (UID 7 BODY[] {5}\r\nhello)\r\n{tag} OK\r\n",
+                    )
+                    .answer("UID FETCH * (UID FLAGS", format!("* 1 FETCH {line}\r\n{{tag}} OK\r\n"))
+                    .answer("CAPABILITY", "* CAPABILITY IMAP4rev1\r\n{tag} OK\r\n")
+                    .answer("LOGIN", "{tag} OK\r\n")
+                    .answer("LIST", "* LIST () \"/\" INBOX\r\n{tag} OK\r\n")
+                    .answer("EXAMINE", "* 1 EXISTS\r\n* OK [UIDVALIDITY 5] x\r\n{tag} OK\r\n")
+                    .until("LOGOUT"),
+            ])
+            .start()
+            .await;
+        let summary = Place::plain(server.port(), "").sync();
+        assert_eq!(
+            (summary.code, summary.stored()),
+            (Some(0), 1),
+            "{line}: {summary:?}\n{}",
+            server.transcript()
+        );
+    }
+    // It counts messages and shows none at all: that is not believed.
+    let server = Server::plain()
+        .script([
+            greeted(),
+            routine()
+                .answer("UID FETCH", "{tag} OK\r\n")
+                .answer("CAPABILITY", "* CAPABILITY IMAP4rev1\r\n{tag} OK\r\n")
+                .answer("LOGIN", "{tag} OK\r\n")
+                .answer("LIST", "* LIST () \"/\" INBOX\r\n{tag} OK\r\n")
+                .answer("EXAMINE", "* 3 EXISTS\r\n* OK [UIDVALIDITY 5] x\r\n{tag} OK\r\n")
+                .until("LOGOUT"),
+        ])
+        .start()
+        .await;
+    let summary = Place::plain(server.port(), "").sync();
+    assert_eq!(summary.code, Some(69));
+    assert!(summary.errors().concat().contains("counts 3 messages and shows none"), "{summary:?}");
+}
+
+/// One mailbox that the server refuses does not take those behind it along.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_mailbox_is_its_own_trouble() {
+    let account = Account::new("me", "secret");
+    for name in ["INBOX", "A", "B", "C"] {
+        account.mailbox(name).append(small(1));
+    }
+    let service = Service::new([account.clone()]);
+    let server = vigie_testkit::mailbox_server::MailboxServer::start(
+        &service,
+        vigie_testkit::mailbox_server::Security::None,
+    )
+    .await
+    .unwrap();
+    let place = Place::plain(server.port(), "mailboxes = [\"*\"]");
+    let mut run = Running::start(place.command(&["run"]), false);
+    let mut follow = Running::start(place.command(&["follow"]), true);
+    follow.wait_for("\"seq\":4");
+    run.signal("TERM");
+    run.wait_for("stopped");
+    // B is listed and cannot be opened.
+    let listed = "* LIST () \"/\" INBOX\r\n* LIST () \"/\" A\r\n* LIST () \"/\" B\r\n* LIST () \"/\" C\r\n{tag} OK\r\n";
+    let polite = || {
+        routine()
+            .answer("CAPABILITY", "* CAPABILITY IMAP4rev1\r\n{tag} OK\r\n")
+            .answer("LOGIN", "{tag} OK\r\n")
+            .answer("LIST", listed)
+            .answer("EXAMINE", "* 0 EXISTS\r\n* OK [UIDVALIDITY 5] x\r\n{tag} OK\r\n")
+            .answer("EXAMINE \"B\"", "{tag} NO [NOPERM] not yours\r\n")
+            .until("LOGOUT")
+    };
+    let scripted = Server::plain().script([greeted(), polite()]).start().await;
+    let place = Place::plain(scripted.port(), "mailboxes = [\"*\"]");
+    let mut run = Running::start(place.command(&["run"]), false);
+    scripted.wait_for_connections(3).await;
+    run.wait_for("this mailbox is left out for now");
+    run.signal("TERM");
+    run.wait_for("stopped");
+    assert!(scripted.transcript().contains("EXAMINE \\\"C\\\""), "{}", scripted.transcript());
+}
+
+/// Slices smaller than asked for, and nothing where something was announced.
+#[tokio::test(flavor = "multi_thread")]
+async fn cut_bodies_are_not_taken_for_whole_ones() {
+    let size = 1_200_000;
+    let listing = format!("* 1 FETCH (UID 7 RFC822.SIZE {size})\r\n{{tag}} OK\r\n");
+    let slice = |offset: usize, length: usize| {
+        format!("* 1 FETCH (UID 7 BODY[]<{offset}> {{{length}}}\r\n{})\r\n{{tag}} OK\r\n", "x".repeat(length))
+    };
+    let polite = || {
+        routine()
+            .answer("UID FETCH 7 (UID BODY.PEEK[]<0.", slice(0, 500_000))
+            .answer("UID FETCH 7 (UID BODY.PEEK[]<500000.", slice(500_000, 500_000))
+            .answer("UID FETCH 7 (UID BODY.PEEK[]<1000000.", slice(1_000_000, 200_000))
+            .answer("UID FETCH * (UID FLAGS", listing.clone())
+            .answer("CAPABILITY", "* CAPABILITY IMAP4rev1\r\n{tag} OK\r\n")
+            .answer("LOGIN", "{tag} OK\r\n")
+            .answer("LIST", "* LIST () \"/\" INBOX\r\n{tag} OK\r\n")
+            .answer("EXAMINE", "* 1 EXISTS\r\n* OK [UIDVALIDITY 5] x\r\n{tag} OK\r\n")
+            .until("LOGOUT")
+    };
+    let server = Server::plain().script([greeted(), polite()]).start().await;
+    let place = Place::plain(server.port(), "");
+    place.sync().assert_clean();
+    assert_eq!(place.entries()[0].size, size);
+
+    let server = Server::plain()
+        .script([
+            greeted(),
+            one_message()
+                .answer("UID FETCH 7 (UID BODY.PEEK[])", "* 1 FETCH (UID 7 BODY[] \"\")\r\n{tag} OK\r\n")
+                .until("LOGOUT"),
+        ])
+        .start()
+        .await;
+    let summary = Place::plain(server.port(), "").sync();
+    assert_eq!((summary.code, summary.stored()), (Some(74), 0), "{summary:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_without_end_is_ended() {
+    let server = Server::plain()
+        .script([greeted(), one_message().until("LOGOUT")])
+        .script([
+            greeted(),
+            routine()
+                .answer("CAPABILITY", "* CAPABILITY IMAP4rev1\r\n{tag} OK\r\n")
+                .answer("LOGIN", "{tag} OK\r\n")
+                .until("LIST"),
+            send("* 1 FETCH (FLAGS (\\Seen) UID 1)\r\n".repeat(3_000_000)),
+            stall(),
+        ])
+        .start()
+        .await;
+    let first = Place::plain(server.port(), "").sync();
+    assert!(first.code.is_some());
+    let place = Place::plain(server.port(), "");
+    let mut run = Running::start(place.command(&["run"]), false);
+    run.wait_for("the answer has no end");
+    let peak = peak_memory(run.child.id());
+    assert!(peak < 64 << 10, "{peak} KiB");
+}
+
+/// EXISTS with every answer, of the same number or of one more each time that messages are listed: neither a stack of
+/// calls nor a loop without pause.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_always_tells_of_new_mail_is_not_asked_for_ever() {
+    let server = Server::plain()
+        .script([
+            greeted(),
+            routine()
+                .answer("CAPABILITY", "* CAPABILITY IMAP4rev1 IDLE\r\n{tag} OK\r\n")
+                .answer("LOGIN", "{tag} OK\r\n")
+                .answer("LIST", "* LIST () \"/\" INBOX\r\n{tag} OK\r\n")
+                .answer(
+                    "EXAMINE",
+                    "* 1 EXISTS\r\n* OK [UIDVALIDITY 5] x\r\n* OK [UIDNEXT 8] x\r\n{tag} OK\r\n",
+                )
+                .answer(
+                    "UID FETCH 7 (UID BODY.PEEK[])",
+                    "* 1 EXISTS\r\n* 1 FETCH (UID 7 BODY[] {5}\r\nhello)\r\n{tag} OK\r\n",
+                )
+                .answer(
+                    "UID FETCH * (UID FLAGS",
+                    "* 1 EXISTS\r\n* 1 FETCH (UID 7 RFC822.SIZE 5)\r\n{tag} OK\r\n",
+                )
+                .answer("IDLE", "+ idling\r\n* 1 EXISTS\r\n* 1 EXISTS\r\n")
+                .answer("DONE", "A9999 OK\r\n")
+                .until("NEVER"),
+        ])
+        .start()
+        .await;
+    let place = Place::plain(server.port(), "");
+    let mut run = Running::start(place.command(&["run"]), false);
+    run.wait_for("stored");
+    server.wait_for(1, "IDLE").await;
+    run.signal("TERM");
+    server.wait_for(1, "DONE").await;
+    let idles = server.lines(1).iter().filter(|line| line.contains("IDLE")).count();
+    assert_eq!(idles, 1, "{}", server.transcript());
 }

@@ -62,3 +62,28 @@ async fn it_begins_where_it_is_told_and_waits_for_an_archive() {
     let none = Place::plain(server.port(), "").run(&["follow", "--once"]);
     assert_eq!(none.status.code(), Some(69));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_beginning_that_is_still_far_away_is_waited_for() {
+    let (server, inbox, _) = server(300).await;
+    let place = Place::plain(server.port(), "");
+    place.sync().assert_clean();
+    let mut follow = Running::start(place.command(&["follow", "--from", "302"]), true);
+    inbox.append_all((400..402).map(|n| vigie_testkit::mailbox_server::Draft::new(small(n))));
+    place.sync().assert_clean();
+    assert_eq!(record(&follow.wait_for("seq")).seq, 302);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn once_with_a_cursor_ends_when_everything_is_finished_with() {
+    let (server, _, _) = server(3).await;
+    let place = Place::plain(server.port(), "");
+    place.sync().assert_clean();
+    let file = place.path("cursor");
+    let mut follow =
+        Running::start(place.command(&["follow", "--once", "--cursor", file.to_str().unwrap()]), true);
+    let last = record(&follow.wait_for("\"seq\":3")).cursor;
+    writeln!(follow.stdin.as_mut().unwrap(), "{last}").unwrap();
+    assert_eq!(follow.end(), Some(0));
+    assert_eq!(std::fs::read_to_string(&file).unwrap().trim(), last.to_string());
+}

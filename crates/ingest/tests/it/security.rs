@@ -86,7 +86,11 @@ async fn the_password_is_nowhere() {
         let mut place = Place::new();
         place.account("a", server.port(), "tls = \"none\"\npassword_env = \"CANARY\"");
         let output = place
-            .command(&["sync", "--log-level", "trace,async_imap=trace"])
+            .command(&[
+                "sync",
+                "--log-level",
+                "trace,async_imap=trace,async_imap::imap_stream=trace,imap_proto=trace",
+            ])
             .env("CANARY", "canary-7f3a")
             .output()
             .unwrap();

@@ -197,3 +197,48 @@ async fn raw_never_keeps_no_bytes_and_says_so() {
     assert!(!place.document(&entries[0]).vigie.raw.kept);
     place.assert_whole(5);
 }
+
+/// Yahoo and others: UIDNEXT promises more than there is.
+#[tokio::test(flavor = "multi_thread")]
+async fn since_now_goes_by_the_last_message_and_not_by_uidnext() {
+    use vigie_testkit::server::{Server, routine, send, serve};
+    let (server, inbox, account) = server(3).await;
+    inbox.set_uidvalidity(1);
+    let service = vigie_testkit::mailbox_server::Service::new([account]);
+    let scripted = Server::plain()
+        .script([
+            send("* OK hi\r\n"),
+            routine()
+                .answer("UID FETCH", "{tag} OK\r\n")
+                .answer("CAPABILITY", "* CAPABILITY IMAP4rev1\r\n{tag} OK\r\n")
+                .answer("LOGIN", "{tag} OK\r\n")
+                .answer("LIST", "* LIST () \"/\" INBOX\r\n{tag} OK\r\n")
+                .answer(
+                    "EXAMINE",
+                    "* 3 EXISTS\r\n* OK [UIDVALIDITY 1] x\r\n* OK [UIDNEXT 1000] x\r\n{tag} OK\r\n",
+                )
+                .answer("UID FETCH * (UID FLAGS", "* 3 FETCH (UID 3 RFC822.SIZE 5)\r\n{tag} OK\r\n")
+                .until("LOGOUT"),
+        ])
+        .script([serve(&service)])
+        .start()
+        .await;
+    let place = Place::plain(scripted.port(), "since = \"now\"");
+    assert_eq!(place.sync().stored(), 0);
+    inbox.append(small(100));
+    let second = place.sync();
+    assert!(second.stored() >= 1, "{second:?}");
+    drop(server);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_written_is_no_success() {
+    let (server, _, _) = server(1).await;
+    let place = Place::plain(server.port(), "");
+    place.sync().assert_clean();
+    for command in [&["verify"][..], &["status"], &["follow", "--once"], &["schema"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = place.command(command).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(73), "{command:?}");
+    }
+}
