@@ -131,10 +131,10 @@ impl Cli {
 /// Batches that may be parsed at once.
 const PARSERS: usize = 2;
 
-/// The runtime of the commands that talk to servers.
+/// The runtime of the commands that talk to servers: one thread for all of them; parsing and storing have their own.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(1)
         .enable_all()
         .build()
         .map_err(|e| Failure::new(Exit::Internal, e))
