@@ -28,7 +28,7 @@ use crate::settings::Settings;
 use crate::store;
 
 /// KiB of messages that may be on their way between network and disk, of all accounts together.
-const ROOM: usize = 4 << 10;
+const ROOM: usize = 6 << 10;
 
 /// Watches mailboxes over IMAP and keeps every message as a JSON document.
 #[derive(Debug, Parser)]

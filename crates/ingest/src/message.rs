@@ -115,6 +115,8 @@ pub fn prepare(origin: &Origin, listed: &Listed, body: &Body, fetched: Fetched) 
     );
     let mut json = serde_json::to_vec(&document)?;
     json.push(b'\n');
+    // It may wait for its round.
+    json.shrink_to_fit();
     Ok(Message {
         entry,
         document: json,

@@ -83,13 +83,15 @@ impl Frame {
             // Making one costs more than compressing a small message.
             static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
         }
-        let body = COMPRESSOR.with_borrow_mut(|slot| {
+        let mut body = COMPRESSOR.with_borrow_mut(|slot| {
             let compressor = match slot {
                 Some(compressor) => compressor,
                 None => slot.insert(compressor()?),
             };
             compressor.compress(bytes)
         })?;
+        // Room was made for the worst case, and the frame may wait for its round.
+        body.shrink_to_fit();
         Ok(Self { header, body })
     }
 
