@@ -22,13 +22,10 @@ use vigie_common::config::{self, Loaded};
 use vigie_common::exit::Exit;
 use vigie_common::telemetry;
 
-use crate::mailbox::Shared;
+use crate::mailbox::{ROOM, Shared};
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::store;
-
-/// KiB of messages that may be on their way between network and disk, of all accounts together.
-const ROOM: usize = 6 << 10;
 
 /// Watches mailboxes over IMAP and keeps every message as a JSON document.
 #[derive(Debug, Parser)]

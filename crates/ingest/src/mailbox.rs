@@ -5,6 +5,7 @@
 //! the messages.
 
 mod begin;
+mod deal;
 mod flow;
 mod gaps;
 mod recheck;
@@ -29,6 +30,8 @@ use crate::store;
 
 /// A message that a connection was lost on so many times is left open and tried again later.
 const SUSPICIONS: u32 = 3;
+/// KiB of messages, of all accounts together, that may be on their way between their arrival and the disk.
+pub const ROOM: usize = 6 << 10;
 /// First wait before an open UID is tried again; doubled each time up to a day.
 const RETRY: SignedDuration = SignedDuration::from_mins(5);
 
@@ -37,7 +40,7 @@ const RETRY: SignedDuration = SignedDuration::from_mins(5);
 pub struct Shared {
     /// The store thread.
     pub store: store::Handle,
-    /// KiB of messages that may be on their way between network and disk.
+    /// KiB of messages that may be on their way between their arrival and the disk: [`ROOM`].
     pub room: Arc<Semaphore>,
     /// Batches that may be parsed at once: as many as there are cores to do it. More would only take memory.
     pub parsers: Arc<Semaphore>,

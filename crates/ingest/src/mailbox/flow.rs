@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use vigie_archive::{Change, Message, OpenUid, Round, UidSet};
+use vigie_archive::{Change, OpenUid, UidSet};
 use vigie_common::clock;
 
-use super::{Mailbox, Shared};
+use super::deal::{Dealt, deal};
+use super::{Mailbox, ROOM};
 use crate::command::Sent;
 use crate::error::{Error, Result};
-use crate::message::{Fetched, Origin, prepare};
+use crate::message::{Fetched, Origin};
 use crate::plan::Batch;
 use crate::session::{Body, Session};
 
@@ -21,8 +22,6 @@ use crate::session::{Body, Session};
 const AHEAD: usize = 2;
 /// No message is larger than this; one that is stays open.
 const LARGEST: u64 = 256 << 20;
-/// KiB that may be on their way in one batch (see [`Shared::room`]).
-const MOST_ROOM: u64 = 4 << 10;
 
 /// A flow of one mailbox within one generation.
 #[derive(Debug)]
@@ -63,13 +62,6 @@ struct Window {
     /// All of it was asked for.
     whole: bool,
     on_the_way: usize,
-}
-
-#[derive(Debug)]
-struct Dealt {
-    window: usize,
-    uids: Vec<u32>,
-    bytes: u64,
 }
 
 impl Flow {
@@ -372,47 +364,6 @@ async fn join(mailbox: &mut Mailbox, window: Window) -> Result<()> {
     Ok(())
 }
 
-async fn deal(
-    shared: &Shared,
-    origin: Arc<Origin>,
-    batch: Batch,
-    bodies: Vec<Body>,
-    fetched: Fetched,
-    window: usize,
-) -> Result<Dealt> {
-    let bytes: u64 = bodies.iter().map(|b| b.bytes.len() as u64).sum();
-    let uids: Vec<u32> = bodies.iter().map(|b| b.uid).collect();
-    let turn = shared.parsers.acquire().await.map_err(|e| Error::Internal(e.to_string()))?;
-    let messages = tokio::task::spawn_blocking(move || prepare_all(&origin, &batch, bodies, fetched))
-        .await
-        .map_err(|e| Error::Internal(e.to_string()))?
-        .map_err(|e| Error::Internal(e.to_string()))?;
-    drop(turn);
-    if messages.is_empty() {
-        return Ok(Dealt { window, uids, bytes });
-    }
-    let ids: Vec<_> = messages.iter().map(|m| m.entry.id.clone()).collect();
-    let committed = shared.store.commit(Round { messages, ..Round::default() }).await?;
-    if ids.iter().any(|id| committed.conflicts.contains(id)) {
-        return Err(Error::Conflict);
-    }
-    shared.progress.stored(uids.len() as u64, bytes);
-    Ok(Dealt { window, uids, bytes })
-}
-
-fn prepare_all(
-    origin: &Origin,
-    batch: &Batch,
-    bodies: Vec<Body>,
-    fetched: Fetched,
-) -> std::io::Result<Vec<Message>> {
-    bodies
-        .into_iter()
-        .filter_map(|body| Some((batch.messages.iter().find(|l| l.uid == body.uid)?, body)))
-        .map(|(listed, body)| prepare(origin, listed, &body, fetched))
-        .collect()
-}
-
 /// Takes note of what was being fetched when a connection was lost.
 fn suspect(mailbox: &mut Mailbox, batch: &Batch, error: Error) -> Error {
     if matches!(error, Error::Lost { .. }) {
@@ -423,8 +374,8 @@ fn suspect(mailbox: &mut Mailbox, batch: &Batch, error: Error) -> Error {
     error
 }
 
-/// KiB that messages take on their way.
+/// KiB that messages take on their way; a larger one takes all there is.
 fn room_for(bodies: &[Body]) -> u32 {
     let kib: u64 = bodies.iter().map(|body| 1 + body.bytes.len() as u64 / 1024).sum();
-    u32::try_from(kib.min(MOST_ROOM)).unwrap_or(u32::MAX)
+    u32::try_from(kib.min(ROOM as u64)).unwrap_or(u32::MAX)
 }
