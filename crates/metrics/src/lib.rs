@@ -1,0 +1,1 @@
+//! Charts of mail flow and host.
