@@ -1,1 +1,23 @@
-//! What the web faces share.
+//! What the web faces of Vigie share.
+//!
+//! # Layout
+//!
+//! For every process:
+//! - [`serve`]: listening, with time-outs and caps
+//! - [`health`]: `/healthz` and `/readyz`, alarms
+//! - [`problem`]: errors as `application/problem+json`
+//!
+//! For those that people look at (feature `faces`):
+//! - [`access`]: who may do what: users, sessions, Host, Origin and CSRF checks, headers, the log-in page
+
+#[cfg(feature = "faces")]
+pub mod access;
+pub mod health;
+pub mod problem;
+pub mod serve;
+
+#[cfg(feature = "faces")]
+pub use self::access::{Access, AccessError, Visitor};
+pub use self::health::{Alarm, Health};
+pub use self::problem::Problem;
+pub use self::serve::{BindError, Listener, Peer, serve};

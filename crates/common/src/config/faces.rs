@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// `[metrics]`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -47,6 +47,8 @@ pub struct Web {
     pub origin: Option<String>,
     /// Plain http beyond loopback is refused without this.
     pub insecure_http: bool,
+    /// Whether the first operator may be made at `/setup`, by the link that each start shows while there is no user.
+    pub setup: bool,
 }
 
 /// `[[user]]`.
@@ -69,7 +71,7 @@ fn all() -> Vec<String> {
 }
 
 /// What a user may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// See numbers only, no subjects or addresses.
@@ -78,4 +80,16 @@ pub enum Role {
     Reader,
     /// Stop, start and restart services.
     Operator,
+}
+
+impl Role {
+    /// The word in configuration and answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Charts => "charts",
+            Self::Reader => "reader",
+            Self::Operator => "operator",
+        }
+    }
 }
