@@ -19,10 +19,10 @@ use serde_spanned::Spanned;
 
 pub use self::account::{Account, Tls};
 pub use self::error::ConfigError;
-pub use self::faces::{Metrics, Role, Supervisor, User, Web};
+pub use self::faces::{GiveUp, Metrics, Role, Supervisor, User, Web};
 pub use self::load::{Loaded, find};
 pub use self::service::Service;
-pub use self::units::Size;
+pub use self::units::{Duration, Size};
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -99,11 +99,14 @@ pub struct Ingest {
     pub listen: String,
     /// Whether the supervisor runs it.
     pub enabled: bool,
+    /// Ids of services that must be ready before it starts; it is stopped before them.
+    #[schemars(with = "Vec<String>")]
+    pub needs: Vec<Spanned<String>>,
 }
 
 impl Default for Ingest {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:2814".into(), enabled: true }
+        Self { listen: "127.0.0.1:2814".into(), enabled: true, needs: Vec::new() }
     }
 }
 

@@ -1,9 +1,13 @@
 //! `[metrics]`, `[supervisor]`, `[web]`, `[[user]]`: what people look at, and who may.
 
 use std::path::PathBuf;
+use std::time;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_spanned::Spanned;
+
+use super::Duration;
 
 /// `[metrics]`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -15,11 +19,19 @@ pub struct Metrics {
     pub database: PathBuf,
     /// Whether the supervisor runs it.
     pub enabled: bool,
+    /// Ids of services that must be ready before it starts; it is stopped before them.
+    #[schemars(with = "Vec<String>")]
+    pub needs: Vec<Spanned<String>>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:2813".into(), database: "metrics.db".into(), enabled: true }
+        Self {
+            listen: "127.0.0.1:2813".into(),
+            database: "metrics.db".into(),
+            enabled: true,
+            needs: Vec::new(),
+        }
     }
 }
 
@@ -31,11 +43,33 @@ pub struct Supervisor {
     pub listen: String,
     /// Socket of its command line.
     pub socket: PathBuf,
+    /// How long the whole stop may take; the graces of the services shrink to fit.
+    pub stop_budget: Duration,
+    /// What to do about a service that fails again and again.
+    pub give_up: GiveUp,
+}
+
+/// What to do about a service that fails again and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum GiveUp {
+    /// Go on trying, once a minute.
+    #[default]
+    Retry,
+    /// Leave it down until a person starts it.
+    Hold,
+    /// Stop everything and end, so that whatever runs the supervisor can act.
+    Exit,
 }
 
 impl Default for Supervisor {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:2812".into(), socket: "run/supervisor.sock".into() }
+        Self {
+            listen: "127.0.0.1:2812".into(),
+            socket: "run/supervisor.sock".into(),
+            stop_budget: Duration(time::Duration::from_secs(20)),
+            give_up: GiveUp::Retry,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the loader accepts, and how it refuses.
 
 use std::path::Path;
+use std::time;
 
 use secrecy::ExposeSecret;
 
@@ -65,6 +66,32 @@ fn sizes_are_read_as_people_write_them() {
     assert_eq!(Size(1 << 30).to_string(), "1.0 GiB");
     assert_eq!(Size(1536).to_string(), "1.5 KiB");
     assert_eq!(Size(3).to_string(), "3 B");
+}
+
+#[test]
+fn durations_are_read_as_people_write_them() {
+    for (text, millis) in [("500ms", 500), ("20s", 20_000), ("5 min", 300_000), ("1h30m", 5_400_000)] {
+        assert_eq!(text.parse(), Ok(Duration(time::Duration::from_millis(millis))), "{text}");
+    }
+    for text in ["", "20", "-1s", "soon", "99999999999999999999s"] {
+        assert!(text.parse::<Duration>().is_err(), "{text}");
+    }
+    assert_eq!(Duration(time::Duration::from_secs(90)).to_string(), "1m 30s");
+}
+
+#[test]
+fn a_service_says_what_it_needs_and_gets() {
+    let text = "[supervisor]\nstop_budget = \"8s\"\ngive_up = \"exit\"\n[ingest]\nneeds = [\"worker\"]\n\
+        [[service]]\nid = \"worker\"\ncommand = [\"w\"]\nnotify = true\nenvironment = { A = \"b\" }\n";
+    let config = load(text, &[]).unwrap().config;
+    assert_eq!(config.supervisor.stop_budget, Duration(time::Duration::from_secs(8)));
+    assert_eq!(config.supervisor.give_up, GiveUp::Exit);
+    assert_eq!(config.ingest.needs.first().unwrap().get_ref(), "worker");
+    let worker = config.service.first().unwrap().get_ref();
+    assert!(worker.notify && worker.enabled && worker.needs.is_empty());
+    assert_eq!(worker.environment.get("A").map(String::as_str), Some("b"));
+    let error = load("[supervisor]\nstop_budget = \"soon\"\n", &[]).unwrap_err();
+    assert!(error.starts_with("conf/vigie.toml:2: `soon` is no length of time"), "{error}");
 }
 
 #[test]

@@ -1,7 +1,8 @@
-//! Sizes as people write them: `16MiB`.
+//! Sizes and durations as people write them: `16MiB`, `20s`.
 
 use std::fmt;
 use std::str::FromStr;
+use std::time;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -64,5 +65,40 @@ impl fmt::Display for Size {
             value /= 1024;
         }
         write!(f, "{value}.{} TiB", rest * 10 / 1024)
+    }
+}
+
+/// A length of time: `500ms`, `20s`, `5m`, `1h30m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+pub struct Duration(pub time::Duration);
+
+impl FromStr for Duration {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // A bare number is refused: whether it means seconds or milliseconds is anybody's guess.
+        let length: Option<jiff::SignedDuration> = text.trim().parse().ok();
+        length.and_then(|length| time::Duration::try_from(length).ok()).map(Duration).ok_or_else(|| {
+            format!("`{text}` is no length of time: write a number and a unit, such as \"20s\"")
+        })
+    }
+}
+
+impl TryFrom<String> for Duration {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::SignedDuration::try_from(self.0) {
+            Ok(length) => write!(f, "{length:#}"),
+            Err(_) => write!(f, "{}s", self.0.as_secs()),
+        }
     }
 }
