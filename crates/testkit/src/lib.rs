@@ -12,6 +12,7 @@
 //! | [`mailbox_server`] | a small honest IMAP server in memory, changed by a test through its handles |
 //! | [`dovecot`] | a real IMAP server, where Debian's is installed |
 //! | [`tls`] | an authority and certificates for localhost: good, expired, of another host, self-signed |
+//! | [`fault`] | a process with faults, for tests of the supervisor |
 //! | [`demo`] | the mailbox that the program `vigie-demo-mailbox` serves |
 //!
 //! # A fault as a script
@@ -37,6 +38,7 @@
 
 pub mod demo;
 pub mod dovecot;
+pub mod fault;
 pub mod generate;
 pub mod mailbox_server;
 pub mod server;

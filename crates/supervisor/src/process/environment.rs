@@ -1,0 +1,60 @@
+//! What a child finds in its environment: what its service names and no more. Above all neither our own
+//! `NOTIFY_SOCKET` and watchdog nor a secret that is meant for another.
+
+use std::ffi::OsString;
+
+use crate::settings::{Kind, Service};
+
+/// Every program gets these.
+const ALL: [&str; 4] = ["PATH", "HOME", "TZ", "LANG"];
+
+/// The variables of `service`, picked from `ours`.
+pub(crate) fn of(
+    service: &Service,
+    ours: impl Iterator<Item = (OsString, OsString)>,
+) -> Vec<(OsString, OsString)> {
+    let wanted = |name: &str| {
+        ALL.contains(&name)
+            || (service.kind != Kind::Service
+                && (name.starts_with("VIGIE_")
+                    || name.starts_with("SSL_CERT_")
+                    // Where systemd puts the secrets that `password_credential` names.
+                    || name == "CREDENTIALS_DIRECTORY"
+                    || service.secrets.iter().any(|secret| secret == name)))
+    };
+    let mut picked: Vec<_> =
+        ours.filter(|(name, _)| name.to_str().is_some_and(|name| wanted(name) && name != LIFELINE)).collect();
+    picked.extend(service.environment.iter().map(|(name, value)| (name.into(), value.into())));
+    picked
+}
+
+const LIFELINE: &str = vigie_common::lifeline::VARIABLE;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(kind: Kind) -> Vec<String> {
+        let mut service = Service::test("worker", &["worker"]);
+        service.kind = kind;
+        service.secrets = vec!["SUPPORT_PASSWORD".into()];
+        service.environment = vec![("LEVEL".into(), "fast".into())];
+        let ours =
+            ["PATH", "TZ", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "SUPPORT_PASSWORD", "OTHER"]
+                .into_iter()
+                .chain(["VIGIE_LIFELINE", "VIGIE_METRICS__LISTEN", "SSL_CERT_FILE", "LD_PRELOAD"]);
+        of(&service, ours.map(|name| (name.into(), "x".into())))
+            .into_iter()
+            .map(|(name, _)| name.into_string().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn each_gets_its_own_and_nobody_ours() {
+        assert_eq!(names(Kind::Service), ["PATH", "TZ", "LEVEL"]);
+        assert_eq!(
+            names(Kind::Ingest),
+            ["PATH", "TZ", "SUPPORT_PASSWORD", "VIGIE_METRICS__LISTEN", "SSL_CERT_FILE", "LEVEL"]
+        );
+    }
+}
