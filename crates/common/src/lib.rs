@@ -9,6 +9,7 @@
 //! - [`exit`]: exit codes
 //!
 //! Boot, in the order in which a `main` needs it:
+//! - [`cli`]: the arguments that all take, what they print, how they end
 //! - [`config`]: the whole of `vigie.toml`, raw; each crate validates its own part
 //! - [`telemetry`]: logs that survive a closed pipe
 //! - [`shutdown`], [`lifeline`], [`notify`]: how a process learns to end, and says how it is
@@ -16,6 +17,7 @@
 //! Small policies: [`backoff`], [`clock`], [`secret`], [`text`].
 
 pub mod backoff;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod document;

@@ -1,56 +1,53 @@
-//! The command line.
+//! The command line: one file a command. All but `run`, `check` and `hash-password` ask the running supervisor
+//! over its Unix socket, which only its owner (and root) may use.
 
-use std::path::PathBuf;
+mod check;
+mod client;
+mod control;
+mod hash_password;
+mod health;
+mod logs;
+mod run;
+mod status;
 
-use clap::{Parser, Subcommand, ValueEnum};
-use vigie_common::config::{self, Loaded};
+use clap::{Parser, Subcommand};
+use vigie_common::cli::{Arguments, Failure, Outcome};
+use vigie_common::config::Loaded;
 use vigie_common::exit::Exit;
-use vigie_common::telemetry;
 
-use crate::settings::Settings;
+use self::client::Client;
+use crate::service::words::Verb;
 
-/// Keeps the processes of Vigie up.
+/// Keeps the processes of Vigie up, and serves the page from which they are followed, stopped, started and restarted.
 #[derive(Debug, Parser)]
 #[command(name = "vigie-supervisor", version, max_term_width = 100)]
 pub struct Cli {
-    /// Configuration file [default: ./vigie.toml, then /etc/vigie/vigie.toml]
-    #[arg(long, global = true, env = "VIGIE_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// How log lines on stderr look
-    #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORMAT")]
-    log_format: LogFormat,
-    /// error, warn, info, debug, trace, or directives such as info,vigie_supervisor=debug
-    #[arg(long, global = true, value_name = "LEVEL", default_value = "info")]
-    log_level: String,
+    #[command(flatten)]
+    arguments: Arguments,
     #[command(subcommand)]
     command: Command,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
-}
-
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start all services and keep them up until told to stop
+    /// Start all services, keep them up, and serve the page, until told to stop
     Run,
-}
-
-/// Why a command did not do what was asked: what to tell, and how to end.
-#[derive(Debug)]
-pub struct Failure {
-    /// The exit code.
-    pub exit: Exit,
-    /// For the person who reads it.
-    pub message: String,
-}
-
-impl Failure {
-    fn new(exit: Exit, message: impl ToString) -> Self {
-        Self { exit, message: message.to_string() }
-    }
+    /// Tell how each service is
+    Status(status::Arguments),
+    /// Start services
+    Start(control::Arguments),
+    /// Stop services, and leave them down
+    Stop(control::Arguments),
+    /// Stop services and start them again
+    Restart(control::Arguments),
+    /// Print the last lines of a service's output
+    Logs(logs::Arguments),
+    /// Tell whether the running supervisor is well; for HEALTHCHECK and monitoring
+    Health,
+    /// Check the configuration and what it needs, without changing anything
+    Check,
+    /// Read a password, and print the password_hash of a [[user]]
+    HashPassword,
 }
 
 impl Cli {
@@ -58,33 +55,31 @@ impl Cli {
     ///
     /// # Errors
     /// What to tell and how to end.
-    pub fn run(self) -> Result<Exit, Failure> {
-        let format = match self.log_format {
-            LogFormat::Text => telemetry::Format::Text,
-            LogFormat::Json => telemetry::Format::Json,
-        };
-        telemetry::start(format, &self.log_level).map_err(|e| Failure::new(Exit::Usage, e))?;
-        match self.command {
-            Command::Run => self.settings().and_then(run),
+    pub fn run(self) -> Outcome {
+        self.arguments.start_logging(matches!(self.command, Command::Run))?;
+        match &self.command {
+            Command::Run => run::run(&self.arguments.load()?),
+            Command::Status(asked) => status::run(&self.client()?, asked),
+            Command::Start(asked) => control::run(&self.client()?, Verb::Start, asked),
+            Command::Stop(asked) => control::run(&self.client()?, Verb::Stop, asked),
+            Command::Restart(asked) => control::run(&self.client()?, Verb::Restart, asked),
+            Command::Logs(asked) => logs::run(&self.client()?, asked),
+            Command::Health => health::run(&self.client()?),
+            Command::Check => check::run(&self.arguments.load()?),
+            Command::HashPassword => hash_password::run(),
         }
     }
 
-    fn settings(&self) -> Result<Settings, Failure> {
-        let bad = |error| Failure::new(Exit::Config, error);
-        let file = config::find(self.config.as_deref()).map_err(bad)?;
-        let loaded = Loaded::read(&file).map_err(bad)?;
-        Settings::from_config(&loaded).map_err(bad)
+    fn client(&self) -> Result<Client, Failure> {
+        Client::new(socket(&self.arguments.load()?))
     }
 }
 
-fn run(settings: Settings) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::new(Exit::Internal, e))?;
-    let ended = runtime.block_on(crate::run(settings));
-    // What is on its way to the disk may still arrive there.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
-    ended.map_err(|error| Failure::new(error.exit(), error))
+/// Where the running supervisor listens for this command line.
+fn socket(loaded: &Loaded) -> std::path::PathBuf {
+    loaded.in_data(&loaded.config.supervisor.socket)
+}
+
+fn internal(error: impl std::fmt::Display) -> Failure {
+    Failure::new(Exit::Internal, error)
 }

@@ -7,11 +7,13 @@
 //! - `process`: starting, hearing, probing and ending processes; what a previous life left
 //! - [`logs`], `desired`, `sample`: what services print, what is wanted of them, what they take
 //! - [`fleet`]: all services together, for the door and the command line
+//! - [`door`]: page, API, set-up, and the way to metrics
 //! - [`signals`], [`init`]: how the supervisor itself ends; process 1 of a container
 //! - [`cli`]: the command line
 
 pub mod cli;
 mod desired;
+pub mod door;
 pub mod error;
 mod file;
 pub mod fleet;
@@ -23,21 +25,3 @@ mod sample;
 pub mod service;
 pub mod settings;
 pub mod signals;
-
-use vigie_common::exit::Exit;
-use vigie_common::notify;
-
-use self::error::Error;
-use self::fleet::Fleet;
-use self::settings::Settings;
-
-/// Runs until told to stop.
-///
-/// # Errors
-/// It cannot start.
-pub async fn run(settings: Settings) -> Result<Exit, Error> {
-    let signals = signals::listen().map_err(|error| Error::Internal(error.to_string()))?;
-    let (fleet, running) = Fleet::start(settings, signals.shutdown).await?;
-    notify::ready(&format!("{} services", fleet.views().len()));
-    Ok(running.finish(signals.at_once).await)
-}

@@ -221,7 +221,7 @@ fn secrets(config: &config::Config) -> Vec<String> {
 }
 
 /// Where to ask what listens at `listen`: an address for all is reached by loopback. None where it is not known.
-fn probe(listen: &str) -> Option<SocketAddr> {
+pub(crate) fn probe(listen: &str) -> Option<SocketAddr> {
     let mut address: SocketAddr = listen.replace("localhost", "127.0.0.1").parse().ok()?;
     match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),

@@ -29,6 +29,7 @@ use self::origin::{Origin, Place};
 use self::session::Key;
 use self::users::{User, Users};
 
+pub use self::guard::Token;
 pub use self::password::{hash as hash_password, is_hash};
 pub use self::users::first_operator;
 pub use self::visitor::Visitor;
@@ -86,33 +87,25 @@ impl Access {
     /// A user or `[web]` is not as it must be, the session key cannot be made, or others than this machine could
     /// reach the face though no user exists or the connection is not encrypted.
     pub fn open(loaded: &Loaded, listen: SocketAddr) -> Result<Self, AccessError> {
-        let web = &loaded.config.web;
-        let origin = web.origin.as_deref().map(Origin::parse).transpose();
-        let origin = origin.map_err(|fault| AccessError::Web(format!("origin: {fault}")))?;
-        let place = Place::new(listen, origin);
-        let users = Users::open(loaded)?;
-        if !place.is_local() {
-            if users.now().is_empty() && !web.setup {
-                return Err(AccessError::Web(format!(
-                    "others than this machine can reach {listen}, and there is no user: add a [[user]] (`vigie-supervisor hash-password` makes the password_hash), or listen on 127.0.0.1 and keep origin local"
-                )));
-            }
-            if !place.is_https() && !web.insecure_http {
-                return Err(AccessError::Web(format!(
-                    "others than this machine can reach {listen} without encryption: put a TLS proxy before it and set origin = \"https://...\", or say insecure_http = true"
-                )));
-            }
-        }
+        let (place, users) = checked(loaded, listen)?;
         let key = key::read_or_make(&loaded.data)
             .map_err(|error| AccessError::Key { file: loaded.data.join("session.key"), error })?;
         Ok(Self(Arc::new(Inner {
             place,
             key,
             users,
-            setup: web.setup,
+            setup: loaded.config.web.setup,
             attempts: Mutex::default(),
             hashing: Semaphore::new(HASHING),
         })))
+    }
+
+    /// Whether [`Access::open`] would find users and `[web]` as they must be. Makes nothing.
+    ///
+    /// # Errors
+    /// As [`Access::open`], but for the session key.
+    pub fn check(loaded: &Loaded, listen: SocketAddr) -> Result<(), AccessError> {
+        checked(loaded, listen).map(drop)
     }
 
     /// Whether nobody can log in yet, and the first password is to be set at `/setup`.
@@ -136,4 +129,26 @@ impl Access {
     fn user(&self, name: &str) -> Option<User> {
         self.0.users.now().iter().find(|user| user.name == name).cloned()
     }
+}
+
+/// Where the face is and who may log in, both as they must be.
+fn checked(loaded: &Loaded, listen: SocketAddr) -> Result<(Place, Users), AccessError> {
+    let web = &loaded.config.web;
+    let origin = web.origin.as_deref().map(Origin::parse).transpose();
+    let origin = origin.map_err(|fault| AccessError::Web(format!("origin: {fault}")))?;
+    let place = Place::new(listen, origin);
+    let users = Users::open(loaded)?;
+    if !place.is_local() {
+        if users.now().is_empty() && !web.setup {
+            return Err(AccessError::Web(format!(
+                "others than this machine can reach {listen}, and there is no user: add a [[user]] (`vigie-supervisor hash-password` makes the password_hash), or listen on 127.0.0.1 and keep origin local"
+            )));
+        }
+        if !place.is_https() && !web.insecure_http {
+            return Err(AccessError::Web(format!(
+                "others than this machine can reach {listen} without encryption: put a TLS proxy before it and set origin = \"https://...\", or say insecure_http = true"
+            )));
+        }
+    }
+    Ok((place, users))
 }

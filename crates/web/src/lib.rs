@@ -19,5 +19,5 @@ pub mod serve;
 #[cfg(feature = "faces")]
 pub use self::access::{Access, AccessError, Visitor};
 pub use self::health::{Alarm, Health};
-pub use self::problem::Problem;
+pub use self::problem::{Parameters, Problem};
 pub use self::serve::{BindError, Listener, Peer, serve};

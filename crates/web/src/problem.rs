@@ -1,8 +1,12 @@
 //! Errors of an API as `application/problem+json` (RFC 9457).
 
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
+use vigie_common::text::inert;
 
 /// What went wrong with a request, for whoever sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,6 +148,25 @@ impl IntoResponse for Problem {
         // Whoever knows the request completes it.
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+/// The parameters of a query; an extractor that answers 400 with a problem where they do not fit.
+#[derive(Debug, Clone, Copy)]
+pub struct Parameters<T>(pub T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        match Query::try_from_uri(&parts.uri) {
+            Ok(Query(parameters)) => Ok(Self(parameters)),
+            Err(rejection) => {
+                let fault = inert(&rejection.body_text(), 300);
+                Err(Problem::new(StatusCode::BAD_REQUEST, "bad-parameter", "A parameter cannot be used")
+                    .detail(fault))
+            }
+        }
     }
 }
 

@@ -71,14 +71,14 @@ pub(crate) fn spawn(
 }
 
 /// What is to be executed.
-struct Program {
-    path: PathBuf,
+pub(crate) struct Program {
+    pub(crate) path: PathBuf,
     /// It lies beside our own executable.
     ours: bool,
 }
 
 /// A bare name is sought beside our own executable first; later, by the system, in PATH.
-fn program(service: &Service) -> Program {
+pub(crate) fn program(service: &Service) -> Program {
     let name = service.command.first().map(String::as_str).unwrap_or_default();
     if name.contains('/') {
         // From the data folder, as every path of the configuration.

@@ -89,5 +89,5 @@ fn faults_name_their_place() {
 fn a_stop_goes_from_those_whom_nobody_needs() {
     let needs = |id: &str, needs: &[&str]| (id.to_owned(), needs.iter().map(|&n| n.to_owned()).collect());
     let services = [needs("a", &[]), needs("b", &["a"]), needs("c", &["a", "b"]), needs("d", &[])];
-    assert_eq!(needs::layers(&services), [vec!["c", "d"], vec!["b"], vec!["a"]]);
+    assert_eq!(layers(&services), [vec!["c", "d"], vec!["b"], vec!["a"]]);
 }

@@ -143,9 +143,10 @@ async fn checked(access: &Access, request: Request) -> Result<(Request, Option<H
     Ok((Request::from_parts(parts, body.into()), None))
 }
 
-/// The token of the session, also where nobody is logged in: for the log-in form.
+/// The token of the session, also where nobody is logged in: for the forms of `/login` and `/setup`. An extension of
+/// each request that passes the guard.
 #[derive(Debug, Clone)]
-pub(super) struct Token(pub(super) String);
+pub struct Token(pub String);
 
 fn visitor(
     access: &Access,

@@ -1,1 +1,1 @@
-
+//! The machine in a world without clock and kernel.

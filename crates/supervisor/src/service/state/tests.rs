@@ -1,1 +1,1 @@
-
+//! The machine, transition by transition.

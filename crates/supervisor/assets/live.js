@@ -1,0 +1,52 @@
+// Keeps the services page up to date: the server renders, this only exchanges what has changed.
+"use strict";
+(() => {
+  const pause = 400;
+  let asked = null;
+  let last = new Date();
+
+  const busy = (part) => part.querySelector("details[open]") || (part.contains(document.activeElement) && document.activeElement.matches("button, input"));
+
+  function exchange(old, fresh) {
+    if (old.outerHTML === fresh.outerHTML || busy(old)) return;
+    const below = old.scrollHeight - old.scrollTop - old.clientHeight;
+    const { scrollTop } = old;
+    old.replaceWith(fresh);
+    if (fresh.hasAttribute("data-tail")) fresh.scrollTop = below < 40 ? fresh.scrollHeight : scrollTop;
+  }
+
+  async function refresh() {
+    asked = null;
+    try {
+      const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+      if (answer.redirected || !answer.ok) return location.reload();
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      for (const old of document.querySelectorAll("[data-live]")) {
+        const fresh = page.getElementById(old.id);
+        if (fresh) exchange(old, fresh);
+      }
+      last = new Date();
+      lost(false);
+    } catch {
+      lost(true);
+    }
+  }
+
+  function soon() {
+    asked ??= setTimeout(refresh, pause);
+  }
+
+  function lost(is) {
+    document.getElementById("lost").hidden = !is;
+    document.getElementById("lost-at").textContent = last.toLocaleTimeString();
+    if (is) asked ??= setTimeout(refresh, 2000);
+  }
+
+  const log = document.getElementById("lines");
+  if (log) log.scrollTop = log.scrollHeight;
+  const id = new URLSearchParams(location.search).get("log");
+  const stream = new EventSource("/api/v1/services/stream" + (id ? "?log=" + encodeURIComponent(id) : ""));
+  for (const topic of ["service", "event", "sample", "log", "resync"]) stream.addEventListener(topic, soon);
+  stream.onopen = soon;
+  stream.onerror = () => lost(true);
+})();
