@@ -42,6 +42,8 @@ pub(crate) fn spawn(
         // A group of its own: signals reach all that it starts, and those of our terminal do not reach it.
         .process_group(0)
         .stdin(if program.ours { Stdio::piped() } else { Stdio::null() })
+        // Should this process end without having stopped it.
+        .kill_on_drop(true)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     if program.ours {
