@@ -37,6 +37,11 @@ pub(crate) const OPENSSL: [Package; 2] = [
 /// The peer that the backfill is measured against.
 pub(crate) const MBSYNC: Package = Package { name: "isync", present: || installed("mbsync") };
 
+/// Whether the front end can be built.
+pub(crate) fn has_npm() -> bool {
+    installed("npm")
+}
+
 /// Installs what is missing when we may, else says how to.
 pub(crate) fn ensure_installed<'a>(packages: impl IntoIterator<Item = &'a Package>) -> Result<()> {
     let missing: Vec<&Package> = packages.into_iter().filter(|p| !(p.present)()).collect();
