@@ -168,6 +168,8 @@ pub struct MailboxStatus {
     pub covered: u64,
     /// UIDs left out because of `since`, in the present generation.
     pub skipped: u64,
+    /// UIDs whose messages are stored, in the present generation.
+    pub present: u64,
     /// UIDs to be tried again.
     pub open: u64,
     /// What a complete listing could not explain.

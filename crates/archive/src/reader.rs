@@ -5,8 +5,8 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use vigie_common::id::BlobId;
-use vigie_common::record::{Cursor, Record};
+use vigie_common::id::{BlobId, Id};
+use vigie_common::record::{Cursor, Entry, Record};
 
 use crate::catalog::{self, Catalog};
 use crate::disk::Root;
@@ -102,6 +102,22 @@ impl Reader {
         };
         let records = self.catalog.get(|db| catalog::tail(db, epoch, after, limit))?;
         Ok(Tail { records, restarted })
+    }
+
+    /// The entry of a message as it is now; `None` when it is not stored (any more).
+    ///
+    /// # Errors
+    /// From the catalog.
+    pub fn entry(&self, id: &Id) -> Result<Option<Entry>, Error> {
+        self.catalog.get(|db| catalog::entry_of(db, id))
+    }
+
+    /// Number of the last record; 0 if there is none.
+    ///
+    /// # Errors
+    /// From the catalog.
+    pub fn last_seq(&self) -> Result<u64, Error> {
+        self.catalog.get(catalog::last_seq)
     }
 
     /// The cursor that stands before the record `seq`, for `follow --from`: that of the last record before

@@ -125,7 +125,7 @@ pub(crate) fn statuses(db: &Connection) -> rusqlite::Result<Vec<MailboxStatus>> 
     };
     let of_all = |what: &str| format!("(SELECT {what} FROM generation g WHERE g.mailbox = t.id)");
     let sql = format!(
-        "SELECT t.*, {}, {}, {}, {}, {},
+        "SELECT t.*, {}, {}, {}, {}, {}, {},
            (SELECT count(*) FROM open_uid o WHERE o.mailbox = t.id AND o.uidvalidity = t.uidvalidity
              AND o.generation = t.generation)
          FROM (SELECT {COLUMNS}) t ORDER BY t.account, t.name",
@@ -134,6 +134,7 @@ pub(crate) fn statuses(db: &Connection) -> rusqlite::Result<Vec<MailboxStatus>> 
         of_all("max(g.last_stored)"),
         sum(Kind::Covered),
         sum(Kind::Skipped),
+        sum(Kind::Stored),
     );
     db.prepare_cached(&sql)?
         .query_map([], |row| {
@@ -149,7 +150,8 @@ pub(crate) fn statuses(db: &Connection) -> rusqlite::Result<Vec<MailboxStatus>> 
                 last_stored: maybe_time(row, 20)?,
                 covered: row.get(21)?,
                 skipped: row.get(22)?,
-                open: row.get(23)?,
+                present: row.get(23)?,
+                open: row.get(24)?,
             })
         })?
         .collect()

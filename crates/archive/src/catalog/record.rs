@@ -106,6 +106,12 @@ pub(crate) fn is_at(db: &Connection, id: &str, path: &str) -> rusqlite::Result<b
     db.prepare_cached("SELECT 1 FROM entry WHERE id = ?1 AND path = ?2")?.exists((id, path))
 }
 
+/// The entry of an id, with its present columns.
+pub(crate) fn entry_of(db: &Connection, id: &Id) -> rusqlite::Result<Option<Entry>> {
+    let sql = concat!("SELECT ", entry_columns!(), " FROM entry e WHERE e.id = ?1");
+    db.prepare_cached(sql)?.query_row([id.as_str()], entry).optional()
+}
+
 /// Number of the last record; 0 if there is none.
 pub(crate) fn last_seq(db: &Connection) -> rusqlite::Result<u64> {
     db.prepare_cached("SELECT coalesce(max(seq), 0) FROM record")?.query_row([], |row| row.get(0))

@@ -1,0 +1,182 @@
+//! What a person should look at. Pure.
+
+use jiff::{SignedDuration, Timestamp};
+use vigie_archive::MailboxState;
+use vigie_common::config::Size;
+use vigie_common::text::inert;
+use vigie_web::Alarm;
+
+use crate::standing::{Condition, Standing, State};
+
+/// Being behind for less than this is usual.
+const BEHIND: SignedDuration = SignedDuration::from_mins(1);
+
+/// An alarm, and the account that it is about, if it is about one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Whoever may not see this account does not see the alarm.
+    pub account: Option<String>,
+    /// What to look at.
+    pub alarm: Alarm,
+}
+
+/// Octets of the archive's file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Free for us.
+    pub free: u64,
+    /// Ingest pauses below.
+    pub min_free: u64,
+}
+
+/// All that there is to look at.
+#[must_use]
+pub fn find(standing: &Standing, room: Option<Room>, now: Timestamp) -> Vec<Found> {
+    let mut found = Vec::new();
+    let mut add = |account: Option<&str>, code: &str, subject: String, since: Timestamp, text: String| {
+        let alarm = Alarm { code: code.into(), subject, since, text };
+        found.push(Found { account: account.map(str::to_owned), alarm });
+    };
+    if standing.state == State::Error {
+        let why = standing.detail.as_deref().unwrap_or("see the log");
+        add(None, "index-failed", "metrics".into(), now, format!("records cannot be counted: {why}"));
+    }
+    if let Some(since) = standing.behind_since.filter(|since| now.duration_since(*since) >= BEHIND) {
+        let text = format!(
+            "{} records are stored and not counted yet: charts are incomplete until they are",
+            standing.behind()
+        );
+        add(None, "index-behind", "metrics".into(), since, text);
+    }
+    if let Some(room) = room.filter(|room| room.free < room.min_free) {
+        let text = format!(
+            "{} free, ingest pauses below {} ([archive] min_free): make room",
+            Size(room.free),
+            Size(room.min_free)
+        );
+        add(None, "archive-disk-low", "archive".into(), now, text);
+    }
+    let Some(archive) = &standing.archive else { return found };
+    let running = archive.is_running(now);
+    if !running {
+        let last = archive.writer.as_ref().map(|writer| writer.heartbeat);
+        let text = match last {
+            Some(at) => format!("no sign of life of ingest since {at}: mail is not fetched"),
+            None => "ingest is not running: mail is not fetched".to_owned(),
+        };
+        add(None, "ingest-not-running", "ingest".into(), last.unwrap_or(now), text);
+        return found;
+    }
+    for mailbox in &archive.mailboxes {
+        let subject = format!("{}/{}", mailbox.account, inert(&mailbox.mailbox.name, 100));
+        let said = mailbox.standing.as_ref();
+        let since = said.map_or(now, |standing| standing.since);
+        let why = said.and_then(|standing| standing.reason.as_deref()).map(|why| inert(why, 200));
+        let because = why.map(|why| format!(": {why}")).unwrap_or_default();
+        let account = Some(mailbox.account.as_str());
+        match Condition::of(mailbox, running, now) {
+            Condition::Stale => {
+                let since = mailbox.proof_of_life.unwrap_or(since);
+                let text = format!("no proof of life since {since}{because}");
+                add(account, "mailbox-stale", subject, since, text);
+            }
+            Condition::Said(MailboxState::Refused) => {
+                let text =
+                    format!("the credentials were refused{because}; correct them, then restart ingest");
+                add(account, "mailbox-refused", subject, since, text);
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use vigie_archive::{MailboxStatus, Standing as Said, Writer};
+    use vigie_common::document::MailboxSource;
+
+    use super::*;
+    use crate::standing::Archive;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn mailbox(state: MailboxState, proof_of_life: Option<Timestamp>) -> MailboxStatus {
+        MailboxStatus {
+            account: "demo".into(),
+            mailbox: MailboxSource {
+                name: "IN\u{1b}BOX".into(),
+                raw_name: "INBOX".into(),
+                delimiter: None,
+                special_use: None,
+            },
+            selected: None,
+            stored: 0,
+            bytes: 0,
+            last_stored: None,
+            covered: 0,
+            skipped: 0,
+            present: 0,
+            open: 0,
+            difference: None,
+            proof_of_life,
+            standing: Some(Said { state, since: at(-2000), reason: Some("no\nway".into()), next_step: None }),
+        }
+    }
+
+    fn standing(mailboxes: Vec<MailboxStatus>, heartbeat: i64) -> Standing {
+        let writer = Writer { pid: 1, version: "1".into(), since: at(-5000), heartbeat: at(heartbeat) };
+        let archive = Archive { as_of: at(0), writer: Some(writer), mailboxes };
+        Standing { state: State::Ok, archive: Some(archive), ..Standing::default() }
+    }
+
+    fn codes(standing: &Standing, free: u64) -> Vec<String> {
+        let room = Room { free, min_free: 1000 };
+        find(standing, Some(room), at(0))
+            .into_iter()
+            .map(|f| format!("{} {}", f.alarm.code, f.alarm.subject))
+            .collect()
+    }
+
+    #[test]
+    fn where_all_is_well_there_is_nothing() {
+        let well = standing(vec![mailbox(MailboxState::Idle, Some(at(-10)))], -5);
+        assert!(codes(&well, 2000).is_empty());
+        assert!(find(&Standing::default(), None, at(0)).is_empty());
+    }
+
+    #[test]
+    fn each_trouble_has_its_alarm() {
+        let mut ill = standing(
+            vec![
+                mailbox(MailboxState::Idle, Some(at(-1000))),
+                mailbox(MailboxState::Connecting, None),
+                mailbox(MailboxState::Refused, None),
+                mailbox(MailboxState::BackingOff, Some(at(-100))),
+            ],
+            -5,
+        );
+        ill.behind_since = Some(at(-70));
+        assert_eq!(
+            codes(&ill, 500),
+            [
+                "index-behind metrics",
+                "archive-disk-low archive",
+                "mailbox-stale demo/IN\\u{1b}BOX",
+                "mailbox-stale demo/IN\\u{1b}BOX",
+                "mailbox-refused demo/IN\\u{1b}BOX",
+            ]
+        );
+        let refused = find(&ill, None, at(0)).pop().unwrap();
+        assert_eq!(refused.account.as_deref(), Some("demo"));
+        assert!(refused.alarm.text.contains("no\\nway"), "{}", refused.alarm.text);
+    }
+
+    #[test]
+    fn without_ingest_its_mailboxes_are_not_told_one_by_one() {
+        let silent = standing(vec![mailbox(MailboxState::Refused, None)], -31);
+        assert_eq!(codes(&silent, 2000), ["ingest-not-running ingest"]);
+    }
+}

@@ -1,0 +1,258 @@
+//! The indexing thread: the one that writes the read model. It follows the catalog, and takes in samples of the host.
+//!
+//! It waits for the file system to tell that the catalog's log was written (`inotify`), and looks now and then all the
+//! same. Whatever fails is told and tried again: an archive that is missing, replaced or damaged, a disk that is full,
+//! a read model that cannot be used.
+
+mod follow;
+mod watch;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::runtime::Handle;
+use tokio::sync::{broadcast, mpsc, oneshot, watch as channel};
+use tokio::time::Instant;
+use vigie_common::shutdown::Shutdown;
+use vigie_common::{clock, notify};
+
+use self::follow::{Follow, Step};
+use self::watch::Watch;
+use crate::error::Error;
+use crate::model::{Latest, Model, Sample};
+use crate::standing::{Standing, State};
+
+/// The catalog is looked at this often though nothing told of a change.
+const LOOK: Duration = Duration::from_secs(5);
+/// Where nothing can tell of changes, it is looked at this often.
+const POLL: Duration = Duration::from_millis(500);
+/// After trouble, the next try.
+const PAUSE: Duration = Duration::from_secs(2);
+/// Changes that come together are taken together.
+const GATHER: Duration = Duration::from_millis(30);
+/// What the archive says of itself is read no more often than this.
+const SAY: Duration = Duration::from_secs(1);
+/// How often the log of the read model is moved to the database.
+const CHECKPOINT: Duration = Duration::from_secs(300);
+
+/// New mail, as it is told to whoever watches.
+#[derive(Debug, Clone)]
+pub struct News {
+    /// Messages counted.
+    pub new: u64,
+    /// The last of them that came while somebody watched.
+    pub latest: Vec<Latest>,
+}
+
+/// What the thread tells.
+#[derive(Debug, Clone)]
+pub struct Outlets {
+    /// How it stands.
+    pub standing: channel::Receiver<Standing>,
+    /// What came.
+    pub news: broadcast::Sender<Arc<News>>,
+}
+
+/// The thread, seen from outside.
+#[derive(Debug)]
+pub struct Task {
+    /// What it tells.
+    pub outlets: Outlets,
+    /// Takes samples of the host.
+    pub samples: mpsc::Sender<Sample>,
+    /// Resolves when it ends; before the shutdown that is a fault.
+    pub ended: oneshot::Receiver<()>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Task {
+    /// Waits until it has ended.
+    ///
+    /// # Errors
+    /// It failed by a fault of ours.
+    pub fn join(self) -> Result<(), &'static str> {
+        self.thread.join().map_err(|_| "the indexing thread failed by a fault of ours")
+    }
+}
+
+/// Starts the thread on an open read model.
+///
+/// # Errors
+/// The system gives no thread.
+pub fn start(model: Model, archive: PathBuf, shutdown: Shutdown) -> std::io::Result<Task> {
+    let handle = Handle::current();
+    let (standing, standing_seen) = channel::channel(Standing::default());
+    let (news, _) = broadcast::channel(64);
+    let (samples, samples_taken) = mpsc::channel(16);
+    let (alive, ended) = oneshot::channel();
+    let outlets = Outlets { standing: standing_seen, news: news.clone() };
+    let index = Index {
+        model,
+        follow: Follow::new(archive),
+        standing,
+        news,
+        samples: samples_taken,
+        shutdown,
+        said: None,
+        checkpoint: None,
+    };
+    let thread = std::thread::Builder::new().name("index".into()).spawn(move || {
+        let _entered = handle.enter();
+        index.run(&handle);
+        drop(alive);
+    })?;
+    Ok(Task { outlets, samples, ended, thread })
+}
+
+struct Index {
+    model: Model,
+    follow: Follow,
+    standing: channel::Sender<Standing>,
+    news: broadcast::Sender<Arc<News>>,
+    samples: mpsc::Receiver<Sample>,
+    shutdown: Shutdown,
+    /// When the archive was last asked about itself.
+    said: Option<Instant>,
+    checkpoint: Option<Instant>,
+}
+
+impl Index {
+    fn run(mut self, handle: &Handle) {
+        let watchdog = notify::watchdog_interval();
+        let mut watch = None;
+        while !self.shutdown.is_cancelled() {
+            let wait = match self.step() {
+                Ok(Step::More) => Duration::ZERO,
+                Ok(Step::Waiting) => POLL.max(watch.as_ref().map_or(POLL, |_| LOOK / 5)),
+                Ok(Step::Done { reopened }) => {
+                    if reopened || watch.is_none() {
+                        watch = Watch::start(self.follow.root());
+                        // What changed before the watch began.
+                        if reopened { Duration::ZERO } else { POLL }
+                    } else {
+                        LOOK
+                    }
+                }
+                Err(error) => {
+                    self.fail(&error);
+                    PAUSE
+                }
+            };
+            // The ping comes from here: it says that the work goes on.
+            if watchdog.is_some() {
+                notify::watchdog();
+            }
+            let wait = watchdog.map_or(wait, |interval| wait.min(interval / 3));
+            if !wait.is_zero() {
+                let sample = handle.block_on(next(&mut self.samples, &self.shutdown, watch.as_mut(), wait));
+                sample.iter().for_each(|sample| self.take_in(sample));
+            }
+            while let Ok(sample) = self.samples.try_recv() {
+                self.take_in(&sample);
+            }
+        }
+        if let Err(error) = self.model.checkpoint() {
+            tracing::debug!(%error, "the read model's log stays as it is");
+        }
+    }
+
+    fn step(&mut self) -> Result<Step, Error> {
+        let now = clock::now();
+        let step = self.follow.step(&mut self.model)?;
+        let applied = self.follow.take_applied();
+        let (last_seq, indexed_seq) = self.follow.numbers();
+        let archive = self.say(now)?;
+        self.standing.send_if_modified(|standing| {
+            let before = standing.clone();
+            standing.state = match step {
+                Step::Waiting => State::Waiting,
+                Step::More => State::CatchingUp,
+                Step::Done { .. } => State::Ok,
+            };
+            standing.detail = None;
+            (standing.last_seq, standing.indexed_seq) = (last_seq, indexed_seq);
+            standing.behind_since =
+                if standing.behind() == 0 { None } else { standing.behind_since.or(Some(now)) };
+            match (step, archive) {
+                (Step::Waiting, _) => standing.archive = None,
+                (_, Some(archive)) => standing.archive = Some(archive),
+                _ => {}
+            }
+            *standing != before
+        });
+        if applied.new > 0 {
+            // Nobody may be watching.
+            let _ = self.news.send(Arc::new(News { new: applied.new, latest: applied.live }));
+        }
+        if self.checkpoint.is_none_or(|at| at.elapsed() > CHECKPOINT) {
+            self.checkpoint = Some(Instant::now());
+            self.model.checkpoint()?;
+        }
+        Ok(step)
+    }
+
+    /// What the archive says of itself, unless that was asked just now.
+    fn say(&mut self, now: Timestamp) -> Result<Option<crate::standing::Archive>, Error> {
+        if self.said.is_some_and(|at| at.elapsed() < SAY) {
+            return Ok(None);
+        }
+        let said = self.follow.say(now)?;
+        if said.is_some() {
+            self.said = Some(Instant::now());
+        }
+        Ok(said)
+    }
+
+    fn fail(&mut self, error: &Error) {
+        let text = error.to_string();
+        if let Error::Unusable { .. } = error {
+            tracing::warn!(%error, "the read model is made anew from the catalog; samples of the host are lost");
+            if let Err(error) = self.model.remake() {
+                tracing::error!(%error, "the read model cannot be made anew: trying again");
+            }
+            self.follow.forget();
+            return;
+        }
+        let first = self.standing.send_if_modified(|standing| {
+            let changed = standing.state != State::Error || standing.detail.as_ref() != Some(&text);
+            (standing.state, standing.detail) = (State::Error, Some(text));
+            changed
+        });
+        if first {
+            tracing::error!(%error, "records cannot be counted: trying again");
+        }
+        self.follow.forget();
+    }
+
+    fn take_in(&mut self, sample: &Sample) {
+        if let Err(error) = self.model.sample(sample) {
+            tracing::warn!(%error, "a sample of the host is lost");
+        }
+    }
+}
+
+/// Waits for a sample, a change of the catalog, the end, or for `wait`.
+async fn next(
+    samples: &mut mpsc::Receiver<Sample>,
+    shutdown: &Shutdown,
+    watch: Option<&mut Watch>,
+    wait: Duration,
+) -> Option<Sample> {
+    let changed = async {
+        match watch {
+            Some(watch) => watch.changed().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = shutdown.cancelled() => None,
+        sample = samples.recv() => sample,
+        () = changed => {
+            tokio::time::sleep(GATHER).await;
+            None
+        }
+        () = tokio::time::sleep(wait) => None,
+    }
+}
