@@ -1,0 +1,11 @@
+//! The supervisor with real processes.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "tests")]
+
+mod fleet;
+mod life;
+mod logs;
+mod needs;
+mod notify;
+mod place;
+mod restart;
+mod stop;
