@@ -23,6 +23,7 @@ pub fn listen() -> std::io::Result<Signals> {
     let signals = Signals { shutdown: Shutdown::new(), at_once: CancellationToken::new() };
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     lifeline::watch(signals.shutdown.clone());
     let told = signals.clone();
     tokio::spawn(async move {
@@ -31,6 +32,11 @@ pub fn listen() -> std::io::Result<Signals> {
             let name = tokio::select! {
                 _ = terminate.recv() => "SIGTERM",
                 _ = interrupt.recv() => "SIGINT",
+                _ = hangup.recv() => {
+                    // Without a handler it would end the supervisor where it stands.
+                    tracing::warn!("SIGHUP: the configuration is read at a start only; restart the supervisor for it");
+                    continue;
+                }
             };
             if first {
                 tracing::info!(signal = name, "stopping; once more to stop at once");

@@ -6,7 +6,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 
 use super::Entry;
@@ -22,11 +23,9 @@ pub(super) fn write_all(entries: &Receiver<Entry>, waiting: &AtomicUsize) {
     let mut next = entries.recv().ok();
     while let Some(entry) = next {
         let Entry { path, line, dropped } = entry;
-        let file = files.entry(path).or_insert_with_key(|path| Rotated::new(path.clone(), LARGEST));
+        let file = files.entry(path).or_insert_with_key(|path| Rotated::new(path.clone(), LARGEST, dropped));
         let text = format!("{:.3} {} {}\n", line.at, line.stream.as_str(), line.shown());
-        if !file.write(text.as_bytes()) {
-            dropped.fetch_add(1, Ordering::Relaxed);
-        }
+        file.write(text.as_bytes());
         waiting.fetch_sub(line.size(), Ordering::Relaxed);
         next = entries.try_recv().ok().or_else(|| {
             // A moment of quiet: what was written is to be seen.
@@ -43,28 +42,29 @@ struct Rotated {
     file: Option<BufWriter<File>>,
     size: u64,
     failing: bool,
+    /// Lines that did not get here.
+    dropped: Arc<AtomicU64>,
 }
 
 impl Rotated {
-    fn new(path: PathBuf, largest: u64) -> Self {
-        Self { path, largest, file: None, size: 0, failing: false }
+    fn new(path: PathBuf, largest: u64, dropped: Arc<AtomicU64>) -> Self {
+        Self { path, largest, file: None, size: 0, failing: false, dropped }
     }
 
-    /// Tells whether that went well.
-    fn write(&mut self, line: &[u8]) -> bool {
+    fn write(&mut self, line: &[u8]) {
         let written = self.try_write(line);
-        self.judge(written)
+        self.judge(written, 1);
     }
 
     fn flush(&mut self) {
         if let Some(file) = &mut self.file {
             let flushed = file.flush();
-            self.judge(flushed);
+            self.judge(flushed, 0);
         }
     }
 
-    /// Told once when it begins to fail, and once when it works again.
-    fn judge(&mut self, outcome: io::Result<()>) -> bool {
+    /// Told once when it begins to fail, and once when it works again. `lost` more lines are lost if it fails.
+    fn judge(&mut self, outcome: io::Result<()>, lost: u64) {
         match outcome {
             Ok(()) if self.failing => {
                 tracing::info!(file = %self.path.display(), "the log is written again");
@@ -77,12 +77,11 @@ impl Rotated {
                 }
                 self.failing = true;
                 // What a full disk left in the buffer would be tried again and again.
-                if let Some(file) = self.file.take() {
-                    let _ = file.into_parts();
-                }
+                let left = self.file.take().and_then(|file| file.into_parts().1.ok()).unwrap_or_default();
+                let left = left.iter().filter(|&&byte| byte == b'\n').fold(0, |count, _| count + 1);
+                self.dropped.fetch_add(lost + left, Ordering::Relaxed);
             }
         }
-        !self.failing
     }
 
     fn try_write(&mut self, line: &[u8]) -> io::Result<()> {
@@ -143,9 +142,9 @@ mod tests {
     fn files_are_rotated_and_the_oldest_goes() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("logs/a.log");
-        let mut file = Rotated::new(path.clone(), 10);
+        let mut file = Rotated::new(path.clone(), 10, Arc::default());
         for n in 0..20 {
-            assert!(file.write(format!("line {n:02}\n").as_bytes()));
+            file.write(format!("line {n:02}\n").as_bytes());
         }
         file.flush();
         assert_eq!(fs::read_to_string(&path).unwrap(), "line 19\n");
@@ -158,12 +157,28 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("a.log");
         fs::create_dir(&path).unwrap();
-        let mut file = Rotated::new(path.clone(), 1000);
-        assert!(!file.write(b"lost\n"));
-        assert!(!file.write(b"lost\n"));
+        let dropped = Arc::new(AtomicU64::new(0));
+        let mut file = Rotated::new(path.clone(), 1000, Arc::clone(&dropped));
+        file.write(b"lost\n");
+        file.write(b"lost\n");
         fs::remove_dir(&path).unwrap();
-        assert!(file.write(b"kept\n"));
+        file.write(b"kept\n");
         file.flush();
         assert_eq!(fs::read_to_string(&path).unwrap(), "kept\n");
+        assert_eq!(dropped.load(Ordering::Relaxed), 2);
+    }
+
+    /// `/dev/full` takes what is opened and fails what is written, as a full disk does.
+    #[test]
+    fn what_a_full_disk_left_in_the_buffer_is_counted() {
+        let dropped = Arc::new(AtomicU64::new(0));
+        let mut file = Rotated::new("/dev/full".into(), 1000, Arc::clone(&dropped));
+        for _ in 0..3 {
+            file.write(b"lost\n");
+        }
+        file.flush();
+        file.write(b"lost as well\n");
+        file.flush();
+        assert_eq!(dropped.load(Ordering::Relaxed), 4);
     }
 }

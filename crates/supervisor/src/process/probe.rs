@@ -1,6 +1,7 @@
 //! One HTTP probe: GET /healthz, answered by a 2xx in time. A port that listens is not yet life.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use http_body_util::Empty;
@@ -24,9 +25,12 @@ async fn ask(address: SocketAddr) -> Option<bool> {
         .header(header::CONNECTION, "close")
         .body(Empty::<Bytes>::new())
         .ok()?;
-    tokio::select! {
-        // The head of the answer is enough.
-        answer = sender.send_request(request) => Some(answer.ok()?.status().is_success()),
-        _ = connection => None,
-    }
+    let mut answer = pin!(sender.send_request(request));
+    let answer = tokio::select! {
+        answer = &mut answer => answer,
+        // The connection may be over in the moment in which the answer is there.
+        _ = connection => answer.await,
+    };
+    // Its head is enough.
+    Some(answer.ok()?.status().is_success())
 }

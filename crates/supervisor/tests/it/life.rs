@@ -137,7 +137,7 @@ async fn a_stranger_with_an_old_number_is_left_alone() {
 
 #[tokio::test]
 async fn it_ends_with_its_lifeline_and_tells_its_own_starter() {
-    let steps = r#""-c", "env > variables; echo 1 > a; exec cat""#;
+    let steps = r#""-c", "env > variables; echo 1 > a; exec sleep 600""#;
     let installed = Installed::new(&service("a", Path::new("sh"), steps));
     let socket = UnixDatagram::bind(installed.path("notify.sock")).unwrap();
     let mut command = installed.command(&[]);
@@ -185,7 +185,7 @@ async fn as_process_1_it_reaps_hands_signals_on_and_ends_as_its_child() {
         return;
     }
     let orphans =
-        r#""-c", "for i in $(seq 200); do (true & echo $i >> orphans); done; echo 1 > made; exec cat""#;
+        r#""-c", "for i in $(seq 200); do (true & echo $i >> orphans); done; echo 1 > made; exec sleep 600""#;
     let installed = Installed::new(&service("a", Path::new("sh"), orphans));
     let mut outside = Guard(installed.command(&NAMESPACE).spawn().unwrap());
     installed.pid_in("made", 1).await;

@@ -7,5 +7,6 @@ mod logs;
 mod needs;
 mod notify;
 mod place;
+mod probe;
 mod restart;
 mod stop;

@@ -63,3 +63,14 @@ async fn silence_after_the_first_ping_ends_it() {
     assert_eq!(rig.view("mute").health, Health::Unknown);
     rig.finish().await;
 }
+
+#[tokio::test]
+async fn a_long_path_is_no_obstacle() {
+    let place = tempfile::tempdir().unwrap();
+    let data = place.path().join("x".repeat(120));
+    std::fs::create_dir(&data).unwrap();
+    let settings = settings(&data, vec![notifying("a", &["ready", "forever"])], Numbers::default());
+    let rig = Rig::with(place, settings).await;
+    rig.until_state("a", State::Running).await;
+    rig.finish().await;
+}
