@@ -5,6 +5,7 @@
 //! For every process:
 //! - [`serve`]: listening, with time-outs and caps
 //! - [`health`]: `/healthz` and `/readyz`, alarms
+//! - [`host`]: what only this machine may ask for
 //! - [`problem`]: errors as `application/problem+json`
 //!
 //! For those that people look at (feature `faces`):
@@ -13,11 +14,13 @@
 #[cfg(feature = "faces")]
 pub mod access;
 pub mod health;
+pub mod host;
 pub mod problem;
 pub mod serve;
 
 #[cfg(feature = "faces")]
 pub use self::access::{Access, AccessError, Visitor};
 pub use self::health::{Alarm, Health};
+pub use self::host::local_only;
 pub use self::problem::{Parameters, Problem};
 pub use self::serve::{BindError, Listener, Peer, serve};

@@ -14,6 +14,7 @@ use vigie_common::clock;
 use super::session::Session;
 use super::{Access, Visitor, headers, login};
 use crate::health::MaySeeAlarms;
+use crate::host::misdirected;
 use crate::{Peer, Problem};
 
 /// A request's body is complete within this, and no larger than that.
@@ -79,7 +80,7 @@ async fn checked(access: &Access, request: Request) -> Result<(Request, Option<H
 
     let host = text(&parts.headers, &header::HOST).unwrap_or_default().to_owned();
     if !access.0.place.takes_host(&host) {
-        let problem = Problem::new(StatusCode::MISDIRECTED_REQUEST, "unknown-host", "Not this host").detail(
+        let problem = misdirected(
             "this address does not belong to this server: use the one that it listens on, or set [web] origin to the one that people type",
         );
         return Err(refuse(problem));

@@ -3,7 +3,9 @@
 //! A page of a stranger can make a browser send requests here, under the stranger's Origin, or under a name of
 //! the stranger's that resolves to our address (DNS rebinding): the first is told by Origin, the second by Host.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+
+use crate::host::{address, host_of, is_loopback};
 
 /// Where a face listens and what people type.
 #[derive(Debug, Clone)]
@@ -82,22 +84,6 @@ impl Place {
             matches!(scheme, "http" | "https") && authority.eq_ignore_ascii_case(host)
         })
     }
-}
-
-/// Without the port.
-fn host_of(authority: &str) -> &str {
-    if let Some(end) = authority.find(']') {
-        return authority.get(..=end).unwrap_or(authority);
-    }
-    authority.rsplit_once(':').map_or(authority, |(host, _)| host)
-}
-
-fn address(host: &str) -> Option<IpAddr> {
-    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || address(host).is_some_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]

@@ -68,3 +68,24 @@ async fn an_address_that_is_taken_is_told() {
     let error = Listener::bind(address).await.unwrap_err().to_string();
     assert!(error.starts_with(&format!("cannot listen on {address}: ")), "{error}");
 }
+
+#[tokio::test]
+async fn what_is_for_this_machine_alone_takes_no_other_host() {
+    use axum::body::Body;
+    use axum::http::Request;
+    use tower::ServiceExt;
+    let router = vigie_web::local_only(Router::new().route("/", get(|| async { "ours" })));
+    for (host, status) in [
+        (Some("localhost:2814"), 200),
+        (Some("[::1]"), 200),
+        (Some("127.0.0.1:2814"), 200),
+        (Some("evil.example"), 421),
+        (Some("192.0.2.1:2814"), 421),
+        (Some(""), 421),
+        (None, 421),
+    ] {
+        let request = host.into_iter().fold(Request::builder().uri("/"), |r, host| r.header("host", host));
+        let answer = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{host:?}");
+    }
+}
