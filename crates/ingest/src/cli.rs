@@ -22,6 +22,8 @@ use vigie_common::config::{self, Loaded};
 use vigie_common::exit::Exit;
 use vigie_common::telemetry;
 
+use crate::beat::Beats;
+use crate::board::Board;
 use crate::mailbox::{ROOM, Shared};
 use crate::progress::Progress;
 use crate::settings::Settings;
@@ -164,13 +166,18 @@ fn open_archive(settings: &Settings, shutdown: CancellationToken) -> Result<(Sha
     let archive =
         vigie_archive::Settings { root: archive.root.clone(), raw: archive.raw, min_free: archive.min_free };
     let opened = Archive::open(&archive, env!("CARGO_PKG_VERSION")).map_err(|e| archive_failure(&e))?;
-    let (store, thread, ended) = store::start(opened).map_err(|e| Failure::new(Exit::Internal, e))?;
+    let (board, beats) = (Board::default(), Beats::default());
+    let (store, thread, ended) =
+        store::start(opened, archive.min_free, board.clone(), beats.begin("the store"))
+            .map_err(|e| Failure::new(Exit::Internal, e))?;
     let shared = Shared {
         store,
         room: Arc::new(Semaphore::new(ROOM)),
         parsers: Arc::new(Semaphore::new(PARSERS)),
         raw: archive.raw,
         progress: Arc::new(Progress::default()),
+        board,
+        beats,
         shutdown,
     };
     Ok((shared, StoreThread { thread, ended }))

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_imap::imap_proto::{MailboxDatum, Outcome, RequestId, Response, Status};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::beat::Beat;
 use crate::error::{Error, Result, quoted};
 use crate::guard::Mode;
 use crate::transport::Wire;
@@ -18,6 +19,8 @@ pub const SILENCE: Duration = Duration::from_secs(60);
 
 /// Octets that the answer to an ordinary command may have.
 pub const ORDINARY: u64 = 64 << 20;
+
+const IDLE: &str = "IDLE";
 
 /// An authenticated connection that commands go through.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub struct Channel {
     exists: u32,
     /// There are more than before, and nobody has looked yet.
     grown: bool,
+    /// Moves with each answer, and each wait for one.
+    beat: Beat,
 }
 
 /// A command that was sent.
@@ -48,7 +53,20 @@ impl Channel {
     /// Takes over an authenticated session.
     pub fn new(mut session: async_imap::Session<Wire>) -> Self {
         session.get_mut().set_mode(Mode::Normal);
-        Self { session, open: Vec::new(), early: Vec::new(), reading: false, exists: 0, grown: false }
+        Self {
+            session,
+            open: Vec::new(),
+            early: Vec::new(),
+            reading: false,
+            exists: 0,
+            grown: false,
+            beat: Beat::default(),
+        }
+    }
+
+    /// From now on its waits are published by `beat`.
+    pub fn set_beat(&mut self, beat: Beat) {
+        self.beat = beat;
     }
 
     /// Sends `command` without waiting; several may be sent before the first answer is read.
@@ -57,7 +75,7 @@ impl Channel {
     /// [`Error::Lost`].
     pub async fn send(&mut self, name: &'static str, command: &str) -> Result<Sent> {
         self.check_step(name)?;
-        let sent = timeout(SILENCE, self.session.run_command(command)).await;
+        let sent = self.beat.during(SILENCE, timeout(SILENCE, self.session.run_command(command))).await;
         match sent {
             Ok(Ok(tag)) => {
                 self.open.push(tag.clone());
@@ -134,15 +152,14 @@ impl Channel {
     /// # Errors
     /// [`Error::Refused`]: the server does not want to; poll instead. [`Error::Lost`].
     pub async fn idle(&mut self, until: Instant, stop: impl Future<Output = ()>) -> Result<bool> {
-        const NAME: &str = "IDLE";
         if self.grown {
             return Ok(true);
         }
-        let sent = self.send(NAME, NAME).await?;
+        let sent = self.send(IDLE, IDLE).await?;
         self.reading = true;
         loop {
             let begun = self
-                .read(NAME, |response| match response {
+                .read(IDLE, |response| match response {
                     Response::Continue(_) => Some(None),
                     Response::Done { outcome, .. } => Some(Some(quoted(&described(outcome)))),
                     _ => None,
@@ -154,10 +171,27 @@ impl Channel {
                 Some(Some(text)) => {
                     self.open.clear();
                     self.reading = false;
-                    return Err(Error::Refused { command: NAME, text });
+                    return Err(Error::Refused { command: IDLE, text });
                 }
             }
         }
+        let beat = self.beat.clone();
+        let left = until.saturating_duration_since(Instant::now());
+        beat.during(left, self.news(until, stop)).await?;
+        let done =
+            self.beat.during(SILENCE, timeout(SILENCE, self.session.run_command_untagged("DONE"))).await;
+        match done {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(self.out_of_step(IDLE, quoted(&error.to_string()))),
+            Err(_) => return Err(self.out_of_step(IDLE, "the server takes no more data".into())),
+        }
+        self.reading = false;
+        self.finish(sent, ORDINARY, |_| ()).await?;
+        Ok(self.grown)
+    }
+
+    /// Within IDLE: reads until messages come, `until` has passed, or `stop` resolves.
+    async fn news(&mut self, until: Instant, stop: impl Future<Output = ()>) -> Result<()> {
         tokio::pin!(stop);
         // EXISTS may come before the continuation (Outlook.com), so it is looked at first.
         while !self.grown {
@@ -165,26 +199,18 @@ impl Channel {
                 read = timeout_at(until, self.session.read_response()) => match read {
                     Err(_) => break,
                     Ok(Ok(Some(data))) => {
-                        self.note(NAME, data.parsed())?;
+                        self.note(IDLE, data.parsed())?;
                         if matches!(data.parsed(), Response::Done { .. }) {
-                            return Err(self.out_of_step(NAME, "the server ended it by itself".into()));
+                            return Err(self.out_of_step(IDLE, "the server ended it by itself".into()));
                         }
                     }
-                    Ok(Ok(None)) => return Err(self.closed(NAME)),
-                    Ok(Err(error)) => return Err(self.lost(NAME, &error)),
+                    Ok(Ok(None)) => return Err(self.closed(IDLE)),
+                    Ok(Err(error)) => return Err(self.lost(IDLE, &error)),
                 },
                 () = &mut stop => break,
             }
         }
-        let done = timeout(SILENCE, self.session.run_command_untagged("DONE")).await;
-        match done {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(self.out_of_step(NAME, quoted(&error.to_string()))),
-            Err(_) => return Err(self.out_of_step(NAME, "the server takes no more data".into())),
-        }
-        self.reading = false;
-        self.finish(sent, ORDINARY, |_| ()).await?;
-        Ok(self.grown)
+        Ok(())
     }
 
     /// Another mailbox is about to be selected: what was told of the last one says nothing of it.
@@ -215,7 +241,8 @@ impl Channel {
     async fn read<R>(&mut self, name: &'static str, on: impl FnOnce(&Response<'_>) -> R) -> Result<R> {
         loop {
             let before = self.session.get_ref().received();
-            match timeout(SILENCE, self.session.read_response()).await {
+            let read = self.beat.during(SILENCE, timeout(SILENCE, self.session.read_response())).await;
+            match read {
                 Ok(Ok(Some(data))) => {
                     self.note(name, data.parsed())?;
                     return Ok(on(data.parsed()));
@@ -278,5 +305,45 @@ fn described(outcome: &Outcome<'_>) -> String {
     match (&outcome.code, outcome.information.as_deref()) {
         (None, text) => text.unwrap_or("without a reason").to_owned(),
         (Some(code), text) => format!("[{code:?}] {}", text.unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, duplex, split};
+
+    use super::*;
+    use crate::transport::guarded;
+
+    /// Logs in, idles.
+    #[tokio::test]
+    async fn a_wait_publishes_by_when_it_ends() {
+        let (near, far) = duplex(4096);
+        tokio::spawn(async move {
+            let (from, mut to) = split(far);
+            let mut lines = BufReader::new(from).lines();
+            let mut idle = String::new();
+            while let Ok(Some(line)) = lines.next_line().await {
+                let tag = line.split(' ').next().unwrap().to_owned();
+                let answer = match line.as_str() {
+                    "DONE" => format!("{idle} OK\r\n"),
+                    line if line.ends_with(IDLE) => "+ idling\r\n".into(),
+                    _ => format!("{tag} OK\r\n"),
+                };
+                idle = tag;
+                to.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let mut client = async_imap::Client::new(guarded(Box::new(near)));
+        client.get_mut().set_mode(Mode::Authenticating);
+        let session = client.login("me", "secret").await.map_err(|(error, _)| error).unwrap();
+        let mut channel = Channel::new(session);
+        let beat = Beat::default();
+        channel.set_beat(beat.clone());
+        let until = Instant::now() + Duration::from_hours(3);
+        let while_idle = async { assert!(beat.deadline().unwrap() >= until) };
+        assert!(!channel.idle(until, while_idle).await.unwrap());
+        // What comes now is our own work.
+        assert!(beat.deadline().unwrap() < until);
     }
 }

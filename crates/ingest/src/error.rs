@@ -79,6 +79,30 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
+    /// In a word that stays the same, for counting.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => "unreachable",
+            Self::Tls { .. } => "tls",
+            Self::Lost { .. } => "lost",
+            Self::Refused { .. } => "refused",
+            Self::Credentials { .. } => "credentials",
+            Self::Secret(_) => "password",
+            Self::Unsuitable(_) => "unsuitable",
+            Self::Archive(_) => "archive",
+            Self::Conflict => "conflict",
+            Self::Stopped => "stopped",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    /// Whether there is too little room to store anything.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Archive(cause) if matches!(**cause, vigie_archive::Error::Full { .. }))
+    }
+
     /// A loss of the connection, told by an I/O error. Text of the server in it is cut and made inert.
     pub(crate) fn lost(during: &'static str, error: &std::io::Error) -> Self {
         // async-imap's own errors may quote whole buffers: only the guard's words and the system's are repeated.

@@ -1,9 +1,13 @@
 //! Watches mailboxes over IMAP and keeps every message as a JSON document.
 
+pub mod alarms;
+pub mod beat;
+pub mod board;
 pub mod cli;
 pub mod command;
 pub mod error;
 pub mod guard;
+pub mod health;
 pub mod mailbox;
 pub mod message;
 pub mod parse;

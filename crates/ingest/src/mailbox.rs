@@ -21,6 +21,9 @@ use vigie_common::clock;
 use vigie_common::document::{MailboxSource, Mode};
 
 use self::flow::Flow;
+use crate::alarms::TRIES;
+use crate::beat::Beats;
+use crate::board::{Board, MailboxFacts};
 use crate::error::{Error, Result, quoted};
 use crate::message::Origin;
 use crate::progress::Progress;
@@ -48,6 +51,10 @@ pub struct Shared {
     pub raw: RawPolicy,
     /// For people.
     pub progress: Arc<Progress>,
+    /// For the health page.
+    pub board: Board,
+    /// For the watchdog.
+    pub beats: Beats,
     /// The end of the process.
     pub shutdown: CancellationToken,
 }
@@ -128,7 +135,9 @@ impl Mailbox {
             pass: Pass::default(),
             floor: None,
         };
+        shared.board.account(&account.id, |known| known.watch(mailbox.shown(), clock::now()));
         mailbox.learn().await?;
+        mailbox.tell_open();
         if !mailbox.known.skipped.is_empty() && account.since != Some(Since::Now) {
             // `since` may have moved: what it leaves out now is found out by listing.
             mailbox.commit(vec![Change::Unskip { mailbox: id }]).await?;
@@ -141,6 +150,11 @@ impl Mailbox {
     #[must_use]
     pub fn shown(&self) -> String {
         quoted(&self.source.name)
+    }
+
+    /// Puts on the board by which connection of its account it is served.
+    pub fn served_by(&self, connection: usize) {
+        self.tell(|known| known.connection = connection);
     }
 
     /// Its names.
@@ -188,6 +202,7 @@ impl Mailbox {
         let mut flow = self.flow()?;
         let fetched = self.fetch_new(session, &mut flow).await;
         flow.finish(self, fetched).await?;
+        self.tell_messages();
         self.proof_of_life().await?;
         Ok(self.pass)
     }
@@ -210,6 +225,7 @@ impl Mailbox {
         next_step: Option<String>,
     ) -> Result<()> {
         let since = clock::now();
+        self.tell(|known| (known.state, known.reason) = (state, reason.clone()));
         self.commit(vec![Change::State { mailbox: self.id, state, since, reason, next_step }]).await
     }
 
@@ -218,7 +234,34 @@ impl Mailbox {
     /// # Errors
     /// [`Error::Archive`].
     pub async fn proof_of_life(&self) -> Result<()> {
+        self.alive();
         self.commit(vec![Change::ProofOfLife { mailbox: self.id, at: clock::now() }]).await
+    }
+
+    /// The same for the board alone: in the middle of a long pass.
+    fn alive(&self) {
+        let now = clock::now();
+        self.shared.board.account(&self.account.id, |known| known.alive(&self.shown(), now));
+    }
+
+    /// Puts on the board how many messages are here and there, and which stay open.
+    fn tell_messages(&self) {
+        self.tell(|known| known.messages = Some((self.pass.exists, self.known.stored.len())));
+        self.tell_open();
+    }
+
+    fn tell_open(&self) {
+        let mut open = self.known.open.iter().filter(|open| open.attempts >= TRIES).peekable();
+        let example = open.peek().map(|open| format!("UID {}: {}", open.uid, quoted(&open.error)));
+        let count = open.count() as u64;
+        self.tell(|known| {
+            let since = known.open.as_ref().map_or_else(clock::now, |(since, ..)| *since);
+            known.open = example.map(|example| (since, count, example));
+        });
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut MailboxFacts)) {
+        self.shared.board.mailbox(&self.account.id, &self.shown(), change);
     }
 
     async fn whole_pass(&mut self, session: &mut Session) -> Result<Pass> {
@@ -236,6 +279,7 @@ impl Mailbox {
             self.recheck(session, examined.exists).await?;
         }
         self.pass.open = self.known.open.len() as u64;
+        self.tell_messages();
         self.proof_of_life().await?;
         Ok(self.pass)
     }

@@ -7,12 +7,13 @@ mod list;
 mod mutf7;
 mod select;
 
-pub use self::connect::connect;
+pub use self::connect::{CONNECTING, connect};
 pub use self::fetch::{Body, Listed, SLICE};
 pub use self::list::Found;
 pub use self::select::{Examined, Told};
 use async_imap::imap_proto::Capability;
 
+use crate::beat::Beat;
 use crate::command::Channel;
 use crate::error::Result;
 
@@ -48,6 +49,11 @@ impl Session {
     #[must_use]
     pub fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    /// From now on its waits are published by `beat`.
+    pub fn set_beat(&mut self, beat: Beat) {
+        self.channel.set_beat(beat);
     }
 
     /// A round trip that changes nothing, and brings news of the selected mailbox.

@@ -3,7 +3,7 @@
 mod patterns;
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -22,6 +22,8 @@ pub struct Settings {
     pub archive: ArchiveSettings,
     /// The accounts.
     pub accounts: Vec<Account>,
+    /// Where the health page is served, if anywhere: an address of this machine alone.
+    pub listen: Option<SocketAddr>,
     /// What a careful operator would change, for the log.
     pub warnings: Vec<String>,
 }
@@ -102,8 +104,26 @@ impl Settings {
             raw: archive.raw,
             min_free: archive.min_free.0,
         };
-        Ok(Self { archive, accounts, warnings })
+        let listen = listen(&loaded.config.ingest.listen).map_err(|fault| ConfigError::Invalid {
+            place: loaded.file.display().to_string(),
+            fault: format!("[ingest] listen: {fault}"),
+        })?;
+        Ok(Self { archive, accounts, listen, warnings })
     }
+}
+
+/// The health page knows no users, so only this machine may ask for it.
+fn listen(text: &str) -> Result<Option<SocketAddr>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let address = vigie_web::serve::address(text)?;
+    if address.ip().is_loopback() {
+        return Ok(Some(address));
+    }
+    Err(format!(
+        "others than this machine could reach {address}, and the health page asks nobody who they are: use 127.0.0.1 or [::1], or \"\" for no page"
+    ))
 }
 
 impl Account {

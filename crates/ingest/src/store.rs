@@ -6,14 +6,19 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use vigie_archive::{Archive, Committed, MailboxId, MailboxView, Round};
 use vigie_common::clock;
 use vigie_common::document::MailboxSource;
 
+use crate::beat::Beat;
+use crate::board::Board;
 use crate::error::{Error, Result};
 
 /// Without other work, readers are told this often that ingest runs.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+/// One turn of its work ends within this, on the slowest of disks.
+const TURN: Duration = Duration::from_mins(10);
 /// A round takes no more messages than this.
 const MESSAGES: usize = 1024;
 /// Nor more bytes of documents, raw frames and attachments.
@@ -38,13 +43,18 @@ pub struct Handle {
 ///
 /// # Errors
 /// No thread can be made.
-pub fn start(archive: Archive) -> std::io::Result<(Handle, JoinHandle<()>, oneshot::Receiver<()>)> {
+pub fn start(
+    archive: Archive,
+    min_free: u64,
+    board: Board,
+    beat: Beat,
+) -> std::io::Result<(Handle, JoinHandle<()>, oneshot::Receiver<()>)> {
     let (jobs, queue) = mpsc::channel();
     let (alive, ended) = oneshot::channel();
     let work = move || {
         // Dropped with the thread, however it ends.
         let _alive = alive;
-        Task { archive, queue }.run();
+        Task { archive, queue, min_free, board, beat }.run();
     };
     let thread = std::thread::Builder::new().name("store".into()).spawn(work)?;
     Ok((Handle { jobs }, thread, ended))
@@ -95,11 +105,22 @@ impl Handle {
 struct Task {
     archive: Archive,
     queue: mpsc::Receiver<Job>,
+    /// Octets that are to stay free.
+    min_free: u64,
+    board: Board,
+    beat: Beat,
 }
 
 impl Task {
     fn run(mut self) {
+        let mut look = Instant::now();
         loop {
+            self.beat.within(TURN);
+            // Also while there is so much to do that the heart need not beat by itself.
+            if Instant::now() >= look {
+                self.look_for_room();
+                look = Instant::now() + HEARTBEAT;
+            }
             match self.queue.recv_timeout(HEARTBEAT) {
                 Ok(job) => self.take(job),
                 Err(mpsc::RecvTimeoutError::Timeout) => {
@@ -109,6 +130,13 @@ impl Task {
                 }
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             }
+        }
+    }
+
+    fn look_for_room(&self) {
+        match self.archive.free() {
+            Ok(free) => self.board.room(free, self.min_free, clock::now()),
+            Err(error) => tracing::warn!(%error, "cannot see how much room is left for the archive"),
         }
     }
 

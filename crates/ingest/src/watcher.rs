@@ -3,6 +3,7 @@
 
 mod lane;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,9 +15,10 @@ use vigie_common::clock;
 use vigie_common::document::MailboxSource;
 
 use self::lane::{Lane, Left};
+use crate::beat::Beat;
 use crate::error::{Error, Result};
 use crate::mailbox::{Mailbox, Shared};
-use crate::session::{Session, connect};
+use crate::session::{CONNECTING, Session, connect};
 use crate::settings::Account;
 use crate::transport::Dialer;
 
@@ -26,6 +28,8 @@ pub const CONNECTIONS: usize = 3;
 const TROUBLE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(5));
 /// The same after credentials were refused: providers lock accounts out that knock too often.
 const REFUSED: (Duration, Duration) = (Duration::from_mins(15), Duration::from_hours(4));
+/// Number of all connections of an account together, in its troubles: each alone has one from 1.
+const ALL: usize = 0;
 /// Share of a wait that chance may take off.
 const JITTER: f64 = 0.5;
 
@@ -33,8 +37,9 @@ const JITTER: f64 = 0.5;
 pub async fn watch(shared: Shared, dialer: Dialer, account: Arc<Account>) {
     let mut trouble = Backoff::new(TROUBLE.0, TROUBLE.1, JITTER);
     let mut refused = Backoff::new(REFUSED.0, REFUSED.1, JITTER);
+    shared.board.account(&account.id, |_| ());
     loop {
-        let wait = match looked_after(&shared, &dialer, &account).await {
+        let (error, wait) = match looked_after(&shared, &dialer, &account).await {
             Ok(Left::Stopped) | Err(Error::Stopped) => return,
             Ok(Left::Changed) => {
                 tracing::info!(
@@ -48,17 +53,19 @@ pub async fn watch(shared: Shared, dialer: Dialer, account: Arc<Account>) {
                 set_state(&shared, &account, MailboxState::Refused, &error).await;
                 let wait = refused.next(rand::random());
                 tracing::error!(account = account.id, %error, next_try_s = wait.as_secs(), "credentials refused: this account stands still; correct them and restart, or wait for the next try");
-                wait
+                (error, wait)
             }
             Err(error) => {
                 set_state(&shared, &account, MailboxState::BackingOff, &error).await;
                 let wait = trouble.next(rand::random());
                 tracing::warn!(account = account.id, %error, next_try_s = wait.as_secs(), "cannot look at the account");
-                wait
+                (error, wait)
             }
         };
+        shared.board.account(&account.id, |known| known.met(ALL, &error, wait, clock::now()));
+        let beat = shared.beats.begin(&account.id);
         tokio::select! {
-            () = sleep(wait) => {}
+            () = beat.during(wait, sleep(wait)) => {}
             () = shared.shutdown.cancelled() => return,
         }
     }
@@ -78,6 +85,11 @@ async fn looked_after(shared: &Shared, dialer: &Dialer, account: &Arc<Account>) 
 /// For people: how all mailboxes of an account stand that could not even be looked at.
 async fn set_state(shared: &Shared, account: &Account, state: MailboxState, error: &Error) {
     let reason = error.to_string();
+    shared.board.account(&account.id, |known| {
+        for mailbox in known.mailboxes.values_mut() {
+            (mailbox.state, mailbox.reason) = (state, Some(reason.clone()));
+        }
+    });
     let mailboxes = shared.store.mailboxes(&account.id).await.unwrap_or_default();
     let change = |mailbox| Change::State {
         mailbox,
@@ -94,8 +106,9 @@ async fn set_state(shared: &Shared, account: &Account, state: MailboxState, erro
 
 /// Connects once to find the mailboxes, then runs one lane a connection until one of them has a reason to leave.
 async fn lanes(shared: &Shared, dialer: &Dialer, account: &Arc<Account>) -> Result<Left> {
+    let beat = shared.beats.begin(&account.id);
     let (session, sources) = tokio::select! {
-        looked = look(dialer, account) => looked?,
+        looked = look(dialer, account, &beat) => looked?,
         () = shared.shutdown.cancelled() => return Ok(Left::Stopped),
     };
     if sources.is_empty() {
@@ -107,18 +120,27 @@ async fn lanes(shared: &Shared, dialer: &Dialer, account: &Arc<Account>) -> Resu
     }
     let names: Arc<[String]> = sources.iter().map(|s| s.raw_name.clone()).collect();
     tracing::info!(account = account.id, mailboxes = sources.len(), "watching");
+    shared.board.account(&account.id, |known| known.troubles.clear());
     let mut first = Some(session);
     let mut running = JoinSet::new();
-    for share in share_out(sources) {
+    let mut watched = BTreeSet::new();
+    for (number, share) in (1..).zip(share_out(sources)) {
         let mut mailboxes = Vec::with_capacity(share.len());
         for source in share {
-            mailboxes.push(Mailbox::open(shared, account, source).await?);
+            let mailbox = Mailbox::open(shared, account, source).await?;
+            mailbox.served_by(number);
+            watched.insert(mailbox.shown());
+            mailboxes.push(mailbox);
         }
         // The first lane sees to it that new mailboxes are noticed.
         let names = first.is_some().then(|| Arc::clone(&names));
-        let lane = Lane::new(shared.clone(), dialer.clone(), Arc::clone(account), mailboxes, names);
+        let lane = Lane::new(shared.clone(), dialer.clone(), Arc::clone(account), number, mailboxes, names);
         running.spawn(lane.run(first.take()));
     }
+    // Mailboxes that are watched no more.
+    shared.board.account(&account.id, |known| known.mailboxes.retain(|shown, _| watched.contains(shown)));
+    // From here on the lanes answer for themselves.
+    drop(beat);
     let left = running.join_next().await.unwrap_or(Ok(Ok(Left::Stopped)));
     if shared.shutdown.is_cancelled() {
         // Each says good-bye; whoever takes too long is ended with the process.
@@ -129,12 +151,13 @@ async fn lanes(shared: &Shared, dialer: &Dialer, account: &Arc<Account>) -> Resu
     left.map_err(|e| Error::Internal(e.to_string()))?
 }
 
-/// Connects and finds the mailboxes that are watched.
+/// Connects and finds the mailboxes that are watched; waits are published by `beat`.
 ///
 /// # Errors
 /// As [`connect`] and [`watched`].
-pub async fn look(dialer: &Dialer, account: &Account) -> Result<(Session, Vec<MailboxSource>)> {
-    let mut session = connect(dialer, account).await?;
+pub async fn look(dialer: &Dialer, account: &Account, beat: &Beat) -> Result<(Session, Vec<MailboxSource>)> {
+    let mut session = beat.during(CONNECTING, connect(dialer, account)).await?;
+    session.set_beat(beat.clone());
     let sources = watched(&mut session, account).await?;
     Ok((session, sources))
 }

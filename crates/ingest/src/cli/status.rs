@@ -9,13 +9,12 @@ use vigie_common::exit::Exit;
 
 use super::table::table;
 use super::{Failure, Outcome, archive_failure, say};
+use crate::alarms::is_stale;
 use crate::error::quoted;
 use crate::settings::Settings;
 
 /// The writer says every 10 s that it lives.
 const SILENT: SignedDuration = SignedDuration::from_secs(30);
-/// A watched mailbox without proof of life for so long is stale.
-const STALE: SignedDuration = SignedDuration::from_mins(15);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -53,11 +52,6 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// Whether the last proof of life of a watched mailbox is too long ago.
-fn is_stale(proof_of_life: Option<Timestamp>, now: Timestamp) -> bool {
-    proof_of_life.is_some_and(|at| now.duration_since(at) > STALE)
-}
-
 fn print(status: &Status, now: Timestamp) -> Result<(), Failure> {
     match status.pid {
         Some(pid) => say(&format!("archive {}; ingest runs as process {pid}", status.archive))?,
@@ -78,7 +72,7 @@ fn print(status: &Status, now: Timestamp) -> Result<(), Failure> {
         let ago = |at: Timestamp| format!("{} s ago", now.duration_since(at).as_secs().max(0));
         let standing = mailbox.standing.as_ref();
         let state = match standing {
-            Some(_) if status.running && is_stale(mailbox.proof_of_life, now) => "stale",
+            Some(_) if status.running && mailbox.proof_of_life.is_some_and(|at| is_stale(at, now)) => "stale",
             Some(standing) if status.running => standing.state.as_str(),
             _ => "not watched",
         };

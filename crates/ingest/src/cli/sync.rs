@@ -14,6 +14,7 @@ use vigie_common::shutdown;
 
 use super::table::table;
 use super::{Failure, Outcome, exit_for, open_archive, runtime, say};
+use crate::beat::Beat;
 use crate::error::{Error, Result};
 use crate::mailbox::{Mailbox, Pass, Shared};
 use crate::progress::Progress;
@@ -116,8 +117,10 @@ async fn one_account(shared: Shared, dialer: Dialer, account: Arc<Account>) -> V
 }
 
 async fn mailboxes(shared: &Shared, dialer: &Dialer, account: &Arc<Account>) -> Result<Vec<Line>> {
+    // Nobody watches over a single run but whoever started it.
+    let beat = Beat::default();
     let (session, sources) = tokio::select! {
-        looked = look(dialer, account) => looked?,
+        looked = look(dialer, account, &beat) => looked?,
         () = shared.shutdown.cancelled() => return Err(Error::Stopped),
     };
     if sources.is_empty() {

@@ -31,6 +31,7 @@ pub(super) async fn deal(
     let bytes: u64 = bodies.iter().map(|b| b.bytes.len() as u64).sum();
     let uids: Vec<u32> = bodies.iter().map(|b| b.uid).collect();
     let turn = shared.parsers.acquire().await.map_err(|e| Error::Internal(e.to_string()))?;
+    let account = origin.account.clone();
     let messages = tokio::task::spawn_blocking(move || prepare_all(&origin, &batch, bodies, fetched))
         .await
         .map_err(|e| Error::Internal(e.to_string()))?
@@ -44,7 +45,9 @@ pub(super) async fn deal(
     if ids.iter().any(|id| committed.conflicts.contains(id)) {
         return Err(Error::Conflict);
     }
-    shared.progress.stored(uids.len() as u64, bytes);
+    let count = uids.len() as u64;
+    shared.progress.stored(count, bytes);
+    shared.board.account(&account, |known| known.stored(count, bytes));
     Ok(Dealt { window, uids, bytes })
 }
 

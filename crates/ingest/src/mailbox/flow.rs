@@ -223,6 +223,7 @@ impl Flow {
         window: usize,
         mut arrived: Arrived,
     ) -> Result<()> {
+        mailbox.alive();
         let Arrived { batch, bodies, .. } = &mut arrived;
         let announced = |uid: u32| batch.messages.iter().find(|m| m.uid == uid).map_or(0, |m| m.size);
         // Nothing where something was announced is not the message. Of what a server sends twice, the first counts.
@@ -260,7 +261,7 @@ impl Flow {
     ) -> Result<()> {
         let Some((uid, size)) = batch.messages.first().map(|m| (m.uid, m.size)) else { return Ok(()) };
         let since = Instant::now();
-        match session.large_body(uid, size, LARGEST).await {
+        match session.large_body(uid, size, LARGEST, || mailbox.alive()).await {
             Ok(body) => {
                 self.count(window, 1);
                 let bodies = body.into_iter().collect();
@@ -333,6 +334,8 @@ async fn join(mailbox: &mut Mailbox, window: Window) -> Result<()> {
     let Window { range, skipped, open, .. } = window;
     let id = mailbox.id;
     let covered = skipped.missing(*range.start(), *range.end());
+    mailbox.alive();
+    mailbox.shared.board.account(&mailbox.account.id, |known| known.failed += open.len() as u64);
     let mut changes = Vec::new();
     if !skipped.is_empty() {
         changes.push(Change::Skipped { mailbox: id, uids: skipped.clone() });

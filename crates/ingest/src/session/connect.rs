@@ -13,8 +13,8 @@ use crate::guard::Mode;
 use crate::settings::Account;
 use crate::transport::{Dialer, Wire, guarded};
 
-/// All of it ends within this.
-const DEADLINE: Duration = Duration::from_secs(90);
+/// From nothing to the login takes no longer than this.
+pub const CONNECTING: Duration = Duration::from_secs(90);
 
 /// Connects to `account` and logs in.
 ///
@@ -25,9 +25,9 @@ pub async fn connect(dialer: &Dialer, account: &Account) -> Result<Session> {
     let slow = || Error::Unreachable {
         host: account.host.clone(),
         port: account.port,
-        cause: format!("no login within {} s", DEADLINE.as_secs()),
+        cause: format!("no login within {} s", CONNECTING.as_secs()),
     };
-    timeout(DEADLINE, steps(dialer, account)).await.map_err(|_| slow())?
+    timeout(CONNECTING, steps(dialer, account)).await.map_err(|_| slow())?
 }
 
 async fn steps(dialer: &Dialer, account: &Account) -> Result<Session> {

@@ -121,12 +121,19 @@ impl Session {
     }
 
     /// One message in slices; `None` if the server does not show it. A short slice is the last one, unless more was
-    /// announced: there are servers that give less than they are asked for. An empty one is the end.
+    /// announced: there are servers that give less than they are asked for. An empty one is the end. `came` hears of
+    /// each slice.
     ///
     /// # Errors
     /// The connection is lost, the command refused, the message is larger than `most`, or a slice is not the one
     /// that was asked for.
-    pub async fn large_body(&mut self, uid: u32, announced: u32, most: u64) -> Result<Option<Body>> {
+    pub async fn large_body(
+        &mut self,
+        uid: u32,
+        announced: u32,
+        most: u64,
+        came: impl Fn(),
+    ) -> Result<Option<Body>> {
         const NAME: &str = "UID FETCH";
         let refused = |text: String| Error::Refused { command: NAME, text };
         self.channel.expect_literal(u64::from(SLICE));
@@ -145,6 +152,7 @@ impl Session {
                     }
                 })
                 .await?;
+            came();
             let whole = offset >= announced;
             let (origin, slice) = match slice {
                 Some(slice) => slice,

@@ -4,16 +4,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 use vigie_archive::MailboxState;
 use vigie_common::backoff::Backoff;
 use vigie_common::clock;
 
 use super::{JITTER, TROUBLE, watched};
+use crate::alarms::is_stale;
+use crate::beat::Beat;
 use crate::error::{Error, Result};
 use crate::mailbox::{Mailbox, Pass, Shared};
-use crate::session::{Session, Told, connect};
+use crate::session::{CONNECTING, Session, Told, connect};
 use crate::settings::Account;
 use crate::transport::Dialer;
 
@@ -25,8 +27,6 @@ const POLL: Duration = Duration::from_mins(1);
 const WHOLE: u32 = 5;
 /// So many times in a row may a server tell of messages that are not there before it is asked more slowly.
 const IN_VAIN: u32 = 3;
-/// Without proof of life for so long a mailbox is stale.
-const STALE: SignedDuration = SignedDuration::from_mins(15);
 
 /// Why a lane ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,10 @@ pub(super) struct Lane {
     shared: Shared,
     dialer: Dialer,
     account: Arc<Account>,
+    /// Of the account's lanes, from 1.
+    number: usize,
     mailboxes: Vec<Mailbox>,
+    beat: Beat,
     /// Names of all mailboxes of the account, where this lane looks for new ones.
     names: Option<Arc<[String]>>,
     backoff: Backoff,
@@ -54,11 +57,19 @@ impl Lane {
         shared: Shared,
         dialer: Dialer,
         account: Arc<Account>,
+        number: usize,
         mailboxes: Vec<Mailbox>,
         names: Option<Arc<[String]>>,
     ) -> Self {
         let backoff = Backoff::new(TROUBLE.0, TROUBLE.1, JITTER);
-        Self { shared, dialer, account, mailboxes, names, backoff, last_success: clock::now() }
+        let first = mailboxes.first().map(Mailbox::shown).unwrap_or_default();
+        let others = match mailboxes.len() {
+            0 | 1 => String::new(),
+            all => format!(" and {} more", all - 1),
+        };
+        let beat = shared.beats.begin(format!("{}/{first}{others}", account.id));
+        let last_success = clock::now();
+        Self { shared, dialer, account, number, mailboxes, beat, names, backoff, last_success }
     }
 
     /// Serves the mailboxes, on `session` first, until there is a reason to leave.
@@ -104,7 +115,7 @@ impl Lane {
     async fn connecting(&mut self) -> Result<Session> {
         self.set_state(MailboxState::Connecting, None, None).await;
         tokio::select! {
-            session = connect(&self.dialer, &self.account) => session,
+            session = self.beat.during(CONNECTING, connect(&self.dialer, &self.account)) => session,
             () = self.shared.shutdown.cancelled() => Err(Error::Stopped),
         }
     }
@@ -112,14 +123,13 @@ impl Lane {
     /// Waits after trouble; gives back [`Left::Changed`] when it is time to try again.
     async fn backing_off(&mut self, error: &Error) -> Left {
         let wait = self.backoff.next(rand::random());
-        let silent = clock::now().duration_since(self.last_success);
+        let now = clock::now();
         let state = match error {
-            Error::Archive(cause) if matches!(**cause, vigie_archive::Error::Full { .. }) => {
-                MailboxState::DiskLow
-            }
-            _ if silent > STALE => MailboxState::Stale,
+            error if error.is_full() => MailboxState::DiskLow,
+            _ if is_stale(self.last_success, now) => MailboxState::Stale,
             _ => MailboxState::BackingOff,
         };
+        self.shared.board.account(&self.account.id, |known| known.met(self.number, error, wait, now));
         tracing::warn!(account = self.account.id, %error, next_try_s = wait.as_secs(), "trouble: trying again later");
         self.set_state(
             state,
@@ -128,13 +138,14 @@ impl Lane {
         )
         .await;
         tokio::select! {
-            () = sleep(wait) => Left::Changed,
+            () = self.beat.during(wait, sleep(wait)) => Left::Changed,
             () = self.shared.shutdown.cancelled() => Left::Stopped,
         }
     }
 
     /// First everything that is missing, then the arrivals.
     async fn serving(&mut self, mut session: Session) -> Result<Left> {
+        session.set_beat(self.beat.clone());
         self.fetching(&mut session).await?;
         let alone = self.mailboxes.len() == 1;
         if alone && session.capabilities().has("IDLE") {
@@ -225,7 +236,7 @@ impl Lane {
     /// A server that tells of messages which are not there is not asked as often as it tells.
     async fn pause(&self, times: u32) -> Left {
         tokio::select! {
-            () = sleep(Duration::from_secs(1 << times.min(6)).min(POLL)) => Left::Changed,
+            () = self.beat.during(POLL, sleep(Duration::from_secs(1 << times.min(6)).min(POLL))) => Left::Changed,
             () = self.shared.shutdown.cancelled() => Left::Stopped,
         }
     }
@@ -238,7 +249,7 @@ impl Lane {
         let mut rounds = 0_u32;
         loop {
             tokio::select! {
-                () = sleep(POLL) => {}
+                () = self.beat.during(POLL, sleep(POLL)) => {}
                 () = self.shared.shutdown.cancelled() => {
                     session.logout().await;
                     return Ok(Left::Stopped);
@@ -278,6 +289,7 @@ impl Lane {
     fn succeeded(&mut self) {
         self.backoff.reset();
         self.last_success = clock::now();
+        self.shared.board.account(&self.account.id, |known| _ = known.troubles.remove(&self.number));
     }
 
     /// For people; when the archive cannot take even this, the trouble is told elsewhere.

@@ -11,6 +11,7 @@ mod corpus;
 mod dovecot;
 mod faults;
 mod follow;
+mod health;
 mod kill;
 mod messages;
 mod place;

@@ -1,0 +1,201 @@
+//! What a person should look at. Pure: decided from what is known, in this one place. The codes are stable:
+//!
+//! | code | subject | when |
+//! |---|---|---|
+//! | `credentials-refused` | account | the server does not know the user with this password |
+//! | `account-unreachable` | account | a connection failed twice in a row |
+//! | `mailbox-stale` | account/mailbox | watched, and no proof of life for 15 minutes |
+//! | `uids-open` | account/mailbox | messages stay open after three tries |
+//! | `disk-low` | archive | less than `min_free` is free, or the disk is full |
+//! | `archive-failed` | archive | nothing can be stored for another reason |
+
+use jiff::{SignedDuration, Timestamp};
+use vigie_common::config::Size;
+use vigie_web::Alarm;
+
+use crate::board::{AccountFacts, Known, Low, MailboxFacts, Trouble};
+use crate::error::Error;
+
+/// Without proof of life for so long a mailbox is stale.
+const STALE: SignedDuration = SignedDuration::from_mins(15);
+/// A connection that is lost once is everyday: so many times in a row are trouble.
+const TIMES: u32 = 2;
+/// A message that stays open after so many tries needs a person.
+pub const TRIES: u32 = 3;
+
+/// Whether the last proof of life of a watched mailbox is too long ago.
+#[must_use]
+pub fn is_stale(last: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(last) > STALE
+}
+
+/// The alarms that hold now.
+#[must_use]
+pub fn alarms(known: &Known, now: Timestamp) -> Vec<Alarm> {
+    let mut alarms = Vec::new();
+    alarms.extend(of_archive(known));
+    for (id, account) in &known.accounts {
+        alarms.extend(of_account(id, account));
+        for (shown, mailbox) in &account.mailboxes {
+            let subject = format!("{id}/{shown}");
+            alarms.extend(stale(&subject, mailbox, now));
+            alarms.extend(open(&subject, mailbox));
+        }
+    }
+    alarms
+}
+
+/// One for the archive, whatever connections noticed it.
+fn of_archive(known: &Known) -> Option<Alarm> {
+    let noticed = || known.accounts.values().flat_map(|account| account.troubles.values());
+    let noticed = noticed().filter(|trouble| matches!(trouble.error, Error::Archive(_)));
+    let first = noticed.min_by_key(|trouble| trouble.since);
+    let low = known.low.map(|Low { since, free, min_free }| {
+        let (free, least) = (Size(free), Size(min_free));
+        alarm("disk-low", "archive", since, format!("{free} are free and {least} are to stay free: ingest stores nothing until there is room; make room, or set [archive] min_free lower"))
+    });
+    low.or_else(|| {
+        let Trouble { since, error, .. } = first?;
+        let code = if error.is_full() { "disk-low" } else { "archive-failed" };
+        let text = format!("{error}; ingest stores nothing until this is over, and goes on by itself then");
+        Some(alarm(code, "archive", *since, text))
+    })
+}
+
+/// One for the account: refused credentials before all else.
+fn of_account(id: &str, account: &AccountFacts) -> Option<Alarm> {
+    let troubles = account.troubles.values().filter(|t| !matches!(t.error, Error::Archive(_)));
+    let refused = troubles.clone().find(|t| matches!(t.error, Error::Credentials { .. }));
+    if let Some(Trouble { since, error, next_try, .. }) = refused {
+        let text =
+            format!("{error}; correct them and restart ingest, it tries again by itself at {next_try:.0}");
+        return Some(alarm("credentials-refused", id, *since, text));
+    }
+    let lasting = troubles.filter(|t| t.times >= TIMES);
+    let Trouble { since, times, error, next_try } = lasting.min_by_key(|trouble| trouble.since)?;
+    let text = format!(
+        "{error}; failed {times} times in a row, the next try is at {next_try:.0}; `vigie-ingest check` tries now"
+    );
+    Some(alarm("account-unreachable", id, *since, text))
+}
+
+fn stale(subject: &str, mailbox: &MailboxFacts, now: Timestamp) -> Option<Alarm> {
+    let since = mailbox.alive;
+    is_stale(since, now).then(|| {
+        let why = mailbox.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let state = mailbox.state.as_str();
+        alarm("mailbox-stale", subject, since, format!("the server has told nothing of this mailbox since {since:.0}, new mail may be waiting there; it is {state}{why}; `vigie-ingest check` tries the account now, the log has the rest"))
+    })
+}
+
+fn open(subject: &str, mailbox: &MailboxFacts) -> Option<Alarm> {
+    let (since, count, example) = mailbox.open.as_ref()?;
+    let text = format!(
+        "{count} messages could not be stored after {TRIES} tries or more ({example}); they are tried again, at least once a day: look at them with another mail program, or move them out of the mailbox"
+    );
+    Some(alarm("uids-open", subject, *since, text))
+}
+
+fn alarm(code: &str, subject: &str, since: Timestamp, text: String) -> Alarm {
+    Alarm { code: code.into(), subject: subject.into(), since, text }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::board::Board;
+
+    const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+
+    fn at(minute: i32) -> Timestamp {
+        "2026-11-01T08:00:00Z".parse::<Timestamp>().unwrap() + MINUTE * minute
+    }
+
+    /// An account `a` whose INBOX was alive at minute 0.
+    fn board() -> Board {
+        let board = Board::default();
+        board.account("a", |account| account.watch("INBOX".into(), at(0)));
+        board.mailbox("a", "INBOX", |mailbox| mailbox.connection = 1);
+        board
+    }
+
+    fn met(board: &Board, number: usize, error: &Error, minute: i32) {
+        board.account("a", |account| account.met(number, error, Duration::from_secs(90), at(minute)));
+    }
+
+    /// Code, subject and beginning of each.
+    fn told(board: &Board, minute: i32) -> Vec<(String, String, Timestamp)> {
+        let alarms = board.read(|known| alarms(known, at(minute)));
+        alarms.into_iter().map(|a| (a.code, a.subject, a.since)).collect()
+    }
+
+    fn one(code: &str, subject: &str, minute: i32) -> Vec<(String, String, Timestamp)> {
+        vec![(code.into(), subject.into(), at(minute))]
+    }
+
+    fn lost() -> Error {
+        Error::Lost { during: "IDLE", cause: "the server closed the connection".into() }
+    }
+
+    #[test]
+    fn silence_makes_a_mailbox_stale_until_it_is_alive_again() {
+        let board = board();
+        assert_eq!(told(&board, 15), []);
+        assert_eq!(told(&board, 16), one("mailbox-stale", "a/INBOX", 0));
+        board.account("a", |account| account.alive("INBOX", at(17)));
+        assert_eq!(told(&board, 30), []);
+    }
+
+    #[test]
+    fn a_connection_lost_once_is_everyday() {
+        let board = board();
+        met(&board, 1, &lost(), 1);
+        assert_eq!(told(&board, 1), []);
+        met(&board, 1, &lost(), 2);
+        assert_eq!(told(&board, 2), one("account-unreachable", "a", 1));
+        let text = board.read(|known| alarms(known, at(2))).remove(0).text;
+        for part in ["the server closed the connection", "2 times", "2026-11-01T08:03:30Z"] {
+            assert!(text.contains(part), "{text}");
+        }
+        // Another connection of the account does not end it, its own does.
+        board.account("a", |account| account.went_well(2));
+        assert_eq!(told(&board, 2).len(), 1);
+        board.account("a", |account| account.alive("INBOX", at(3)));
+        assert_eq!(told(&board, 3), []);
+    }
+
+    #[test]
+    fn refused_credentials_are_told_at_once_and_alone() {
+        let board = board();
+        met(&board, 1, &lost(), 1);
+        met(&board, 1, &lost(), 2);
+        met(&board, 0, &Error::Credentials { user: "me".into(), text: "no".into() }, 3);
+        assert_eq!(told(&board, 3), one("credentials-refused", "a", 3));
+    }
+
+    #[test]
+    fn a_full_disk_is_one_alarm_and_no_fault_of_the_account() {
+        let board = board();
+        let full = vigie_archive::Error::Full { what: vigie_archive::Shortage::Space, path: "x".into() };
+        let full = Error::Archive(Arc::new(full));
+        met(&board, 1, &full, 1);
+        met(&board, 2, &full, 2);
+        assert_eq!(told(&board, 2), one("disk-low", "archive", 1));
+        board.room(5, 10, at(3));
+        board.room(4, 10, at(4));
+        assert_eq!(told(&board, 4), one("disk-low", "archive", 3));
+        board.room(10, 10, at(5));
+        board.account("a", |account| account.stored(1, 1));
+        assert_eq!(told(&board, 5), []);
+    }
+
+    #[test]
+    fn messages_that_stay_open_are_told() {
+        let board = board();
+        board.mailbox("a", "INBOX", |mailbox| mailbox.open = Some((at(1), 2, "UID 7: no".into())));
+        assert_eq!(told(&board, 2), one("uids-open", "a/INBOX", 1));
+    }
+}

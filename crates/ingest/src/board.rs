@@ -1,0 +1,166 @@
+//! What is known of the accounts at this moment: written by those who do the work, read by whoever asks how it goes.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use vigie_archive::MailboxState;
+
+use crate::error::Error;
+
+/// Shared by all. Clones are the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Board(Arc<Mutex<Known>>);
+
+/// All that is known.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// By id.
+    pub accounts: BTreeMap<String, AccountFacts>,
+    /// Too little room is left for the archive.
+    pub low: Option<Low>,
+}
+
+/// Too little room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Low {
+    /// Since when.
+    pub since: Timestamp,
+    /// Octets free, as last looked.
+    pub free: u64,
+    /// Octets that are to stay free.
+    pub min_free: u64,
+}
+
+/// An account.
+#[derive(Debug, Default)]
+pub struct AccountFacts {
+    /// What the connections that are in trouble met; each connection has its number.
+    pub troubles: BTreeMap<usize, Trouble>,
+    /// Those that are watched, by their name for people.
+    pub mailboxes: BTreeMap<String, MailboxFacts>,
+    /// Messages stored since the start of the process.
+    pub stored: u64,
+    /// Octets of them.
+    pub bytes: u64,
+    /// Messages that could not be taken and stay open, each try counted.
+    pub failed: u64,
+    /// Connections that ended in trouble or were not made, by what it was.
+    pub reconnects: BTreeMap<&'static str, u64>,
+}
+
+/// What a connection met, and nothing went well since.
+#[derive(Debug, Clone)]
+pub struct Trouble {
+    /// The first of it.
+    pub since: Timestamp,
+    /// How many times in a row.
+    pub times: u32,
+    /// The last of it.
+    pub error: Error,
+    /// When it is tried again.
+    pub next_try: Timestamp,
+}
+
+/// A mailbox.
+#[derive(Debug, Clone)]
+pub struct MailboxFacts {
+    /// Number of the connection that serves it.
+    pub connection: usize,
+    /// How it stands.
+    pub state: MailboxState,
+    /// Why.
+    pub reason: Option<String>,
+    /// The last proof of life; before the first, when watching began.
+    pub alive: Timestamp,
+    /// Messages that stay open after several tries: since when, how many, and what became of one of them.
+    pub open: Option<(Timestamp, u64, String)>,
+    /// Messages on the server and those stored, as of the last pass.
+    pub messages: Option<(u32, u64)>,
+}
+
+impl Board {
+    /// Changes what is known of an account.
+    pub fn account(&self, id: &str, change: impl FnOnce(&mut AccountFacts)) {
+        self.read(|known| match known.accounts.get_mut(id) {
+            Some(account) => change(account),
+            None => change(known.accounts.entry(id.to_owned()).or_default()),
+        });
+    }
+
+    /// Changes what is known of a mailbox that is watched.
+    pub fn mailbox(&self, account: &str, shown: &str, change: impl FnOnce(&mut MailboxFacts)) {
+        self.account(account, |account| {
+            account.mailboxes.get_mut(shown).map(change);
+        });
+    }
+
+    /// The room that was found for the archive.
+    pub fn room(&self, free: u64, min_free: u64, now: Timestamp) {
+        self.read(|known| {
+            let since = known.low.map_or(now, |low| low.since);
+            known.low = (free < min_free).then_some(Low { since, free, min_free });
+        });
+    }
+
+    /// Looks at all of it; nobody can write meanwhile.
+    pub fn read<T>(&self, look: impl FnOnce(&mut Known) -> T) -> T {
+        // What a panic may have left half done is for people's eyes alone.
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl AccountFacts {
+    /// Connection `number` met trouble, and waits.
+    pub fn met(&mut self, number: usize, error: &Error, wait: Duration, now: Timestamp) {
+        *self.reconnects.entry(error.kind()).or_default() += 1;
+        let next_try = now.checked_add(wait).unwrap_or(Timestamp::MAX);
+        let (since, times) = self.troubles.get(&number).map_or((now, 1), |t| (t.since, t.times + 1));
+        self.troubles.insert(number, Trouble { since, times, error: error.clone(), next_try });
+    }
+
+    /// Whether a mailbox stands so, or while none is known, the account.
+    #[must_use]
+    pub fn stands(&self, state: MailboxState) -> bool {
+        let alone = match self.troubles.values().next().map(|trouble| &trouble.error) {
+            None => MailboxState::Connecting,
+            Some(Error::Credentials { .. }) => MailboxState::Refused,
+            Some(_) => MailboxState::BackingOff,
+        };
+        let none = self.mailboxes.is_empty();
+        (none && state == alone) || self.mailboxes.values().any(|mailbox| mailbox.state == state)
+    }
+
+    /// Something went well on connection `number`, unless what it met was ours.
+    pub fn went_well(&mut self, number: usize) {
+        self.troubles.retain(|&of, trouble| of != number || matches!(trouble.error, Error::Archive(_)));
+    }
+
+    /// Messages were stored: what was wrong with the archive is over.
+    pub fn stored(&mut self, messages: u64, bytes: u64) {
+        self.stored += messages;
+        self.bytes += bytes;
+        self.troubles.retain(|_, trouble| !matches!(trouble.error, Error::Archive(_)));
+    }
+
+    /// A mailbox is watched. One that was watched before keeps what is known of it.
+    pub fn watch(&mut self, shown: String, now: Timestamp) {
+        self.mailboxes.entry(shown).or_insert(MailboxFacts {
+            connection: 0,
+            state: MailboxState::Connecting,
+            reason: None,
+            alive: now,
+            open: None,
+            messages: None,
+        });
+    }
+
+    /// A tagged OK about a mailbox.
+    pub fn alive(&mut self, shown: &str, now: Timestamp) {
+        let Some(mailbox) = self.mailboxes.get_mut(shown) else { return };
+        mailbox.alive = now;
+        let connection = mailbox.connection;
+        self.went_well(connection);
+    }
+}

@@ -1,0 +1,124 @@
+//! `/metrics`: what is known of the accounts in the Prometheus text format 0.0.4. Pure. Accounts are named by their
+//! id; nothing of a sender, an address or a subject is told.
+
+use std::fmt::{Display, Write};
+
+use vigie_archive::MailboxState;
+
+use crate::board::{AccountFacts, Known};
+
+/// Of the text.
+pub(super) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The whole page.
+pub(super) fn text(known: &Known) -> String {
+    let mut page = Page::default();
+    page.family("vigie_build_info", "gauge", "Always 1; the labels say which version runs.");
+    page.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
+
+    page.family("vigie_ingest_messages_total", "counter", "Messages stored, and tries that left one open.");
+    for (id, account) in &known.accounts {
+        page.sample(&[("account", id), ("result", "stored")], account.stored);
+        page.sample(&[("account", id), ("result", "failed")], account.failed);
+    }
+    page.family("vigie_ingest_bytes_total", "counter", "Octets of the messages stored.");
+    for (id, account) in &known.accounts {
+        page.sample(&[("account", id)], account.bytes);
+    }
+    page.family(
+        "vigie_imap_connection_state",
+        "gauge",
+        "1 for each state that a mailbox of the account is in, or while none is known, the account.",
+    );
+    for (id, account) in &known.accounts {
+        for state in MailboxState::ALL {
+            page.sample(&[("account", id), ("state", state.as_str())], u8::from(account.stands(state)));
+        }
+    }
+    page.family(
+        "vigie_imap_reconnects_total",
+        "counter",
+        "Connections that ended in trouble or were not made.",
+    );
+    for (id, account) in &known.accounts {
+        for (reason, times) in &account.reconnects {
+            page.sample(&[("account", id), ("reason", reason)], times);
+        }
+    }
+    page.family(
+        "vigie_mailbox_messages",
+        "gauge",
+        "Messages on the server, and those stored (also of messages gone from there), at the last pass.",
+    );
+    for (id, account) in &known.accounts {
+        mailboxes(&mut page, id, account);
+    }
+    page.text
+}
+
+fn mailboxes(page: &mut Page, id: &str, account: &AccountFacts) {
+    for (shown, mailbox) in &account.mailboxes {
+        let Some((server, stored)) = mailbox.messages else { continue };
+        let sides: [(&str, &dyn Display); 2] = [("server", &server), ("stored", &stored)];
+        for (side, messages) in sides {
+            page.sample(&[("account", id), ("mailbox", shown), ("side", side)], messages);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Page {
+    text: String,
+    /// The metric that was begun last.
+    name: &'static str,
+}
+
+impl Page {
+    /// Begins a metric.
+    fn family(&mut self, name: &'static str, kind: &str, help: &str) {
+        self.name = name;
+        // Writing to a string does not fail.
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    /// A value of the metric that was begun last.
+    fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
+        let escaped = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        let labels: Vec<String> =
+            labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
+        let _ = writeln!(self.text, "{}{{{}}} {value}", self.name, labels.join(","));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::Board;
+
+    #[test]
+    fn a_page() {
+        let board = Board::default();
+        board.account("a", |account| {
+            account.watch("Say \"hi\" \\ there".into(), jiff::Timestamp::UNIX_EPOCH);
+            account.stored(3, 4_000);
+            account.reconnects.insert("lost", 2);
+        });
+        board.mailbox("a", "Say \"hi\" \\ there", |mailbox| {
+            (mailbox.state, mailbox.messages) = (MailboxState::Idle, Some((4, 3)));
+        });
+        let text = board.read(|known| text(known));
+        for line in [
+            concat!("vigie_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+            "# TYPE vigie_ingest_messages_total counter",
+            "vigie_ingest_messages_total{account=\"a\",result=\"stored\"} 3",
+            "vigie_ingest_messages_total{account=\"a\",result=\"failed\"} 0",
+            "vigie_ingest_bytes_total{account=\"a\"} 4000",
+            "vigie_imap_connection_state{account=\"a\",state=\"idle\"} 1",
+            "vigie_imap_connection_state{account=\"a\",state=\"polling\"} 0",
+            "vigie_imap_reconnects_total{account=\"a\",reason=\"lost\"} 2",
+            r#"vigie_mailbox_messages{account="a",mailbox="Say \"hi\" \\ there",side="server"} 4"#,
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line}\n{text}");
+        }
+    }
+}
