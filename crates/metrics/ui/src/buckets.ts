@@ -70,8 +70,8 @@ export function ticks(starts: Date[], bucket: Bucket): string[] {
   const last = starts.at(-1);
   if (!first || !last) return [];
   if (bucket === '1mo') return starts.map(format.shortMonth);
-  if (bucket === '1w' || bucket === '1d') return starts.map(format.shortDay);
   const days = (last.getTime() - first.getTime()) / DAY;
+  if (bucket === '1w' || bucket === '1d') return starts.map(days > 400 ? format.shortMonth : format.shortDay);
   if (days > 2) return starts.map((start) => (isMidnight(start) ? format.shortDay(start) : ''));
   const step = days > 0.5 ? 3 : days > 0.1 ? 1 : 0;
   return starts.map((start) => {

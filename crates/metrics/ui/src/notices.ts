@@ -81,7 +81,7 @@ function ofGroup(key: string, group: Mailbox[]): Notice {
   const word = stateWord(first.state);
   const detail = [first.reason, first.next_step === null ? null : t.mailboxes.next(first.next_step)]
     .filter((part) => part !== null)
-    .map(format.inert)
+    .map((part) => format.inert(part).replace(/\.?$/, '.'))
     .join(' ');
   let title: string;
   if (first.state === 'refused') title = t.notice.refused(account);

@@ -17,7 +17,7 @@ const en = {
   live: {
     connecting: 'Connecting',
     live: 'Live',
-    polling: 'Every 10 s',
+    polling: 'Polling',
     away: 'Not connected',
     why: {
       connecting: 'Waiting for the first answer.',
@@ -109,7 +109,7 @@ const en = {
     loading: 'Loading…',
     updating: 'Updating',
     failed: (why: string) => `Cannot be shown: ${why}.`,
-    stale: (why: string, asOf: string) => `Not up to date (${why}); as of ${asOf}.`,
+    stale: (why: string, asOf: string) => `Shown as of ${asOf}: ${why}.`,
     retry: 'Try again',
     table: 'Table',
     chart: 'Chart',
@@ -129,9 +129,9 @@ const en = {
     showAll: 'Show everything',
   },
   messages: {
-    title: { '1m': 'Messages a minute', '15m': 'Messages a quarter of an hour', '1h': 'Messages an hour', '1d': 'Messages a day', '1w': 'Messages a week', '1mo': 'Messages a month' },
+    title: { '1m': 'Messages a minute', '15m': 'Messages every 15 minutes', '1h': 'Messages an hour', '1d': 'Messages a day', '1w': 'Messages a week', '1mo': 'Messages a month' },
     unit: 'messages, by account',
-    column: { '1m': 'Minute', '15m': 'Quarter of an hour', '1h': 'Hour', '1d': 'Day', '1w': 'Week', '1mo': 'Month' },
+    column: { '1m': 'Minute', '15m': 'Time', '1h': 'Hour', '1d': 'Day', '1w': 'Week', '1mo': 'Month' },
     summary: (total: string, most: string, when: string) => `${total} messages; most (${most}) ${when}.`,
     drag: 'Drag over the columns to zoom.',
     weekOf: (day: string) => `week of ${day}`,
@@ -204,6 +204,7 @@ const en = {
   cpu: {
     title: 'CPU',
     unit: 'percent of all cores',
+    since: (time: string) => `since ${time}`,
     name: 'CPU',
     time: 'Time',
     summary: (mean: string, peak: string, when: string) => `Mean ${mean}, peak ${peak} at ${when}.`,

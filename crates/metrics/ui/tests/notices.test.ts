@@ -38,7 +38,7 @@ it('says once why a server cannot be reached', () => {
   const trouble = { ok: false, state: 'backing-off', reason: 'connection refused', next_step: 'tried again at 23:12' };
   const found = notices(fine, boxes(box('INBOX', trouble), box('Sent', trouble)), now);
   expect(found).toHaveLength(1);
-  expect(found[0]).toMatchObject({ title: 'The mailbox server of demo cannot be reached:', detail: 'connection refused Next: tried again at 23:12' });
+  expect(found[0]).toMatchObject({ title: 'The mailbox server of demo cannot be reached:', detail: 'connection refused. Next: tried again at 23:12.' });
 });
 
 it('does not repeat an alarm, and makes hostile names inert', () => {

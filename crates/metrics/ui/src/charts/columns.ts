@@ -28,7 +28,7 @@ export function messages(answer: TimeAnswer, palette: Palette, colour: (account:
     return buckets.end(start, bucket) > now ? `${name} (${t.panel.soFar})` : name;
   };
 
-  const common = base(palette, summary);
+  const common = base(palette);
   const several = stacks.length > 1;
   return {
     summary,
@@ -83,7 +83,7 @@ export function messages(answer: TimeAnswer, palette: Palette, colour: (account:
         type: 'bar',
         stack: 'accounts',
         data: stack.counts,
-        itemStyle: { color: stack.colour, borderColor: palette.panel, borderWidth: several && starts.length <= 120 ? 0.5 : 0 },
+        itemStyle: { color: stack.colour, borderColor: palette.panel, borderWidth: several && starts.length <= 60 ? 0.5 : 0 },
         emphasis: { disabled: true },
         barMaxWidth: 40,
         barCategoryGap: starts.length > 100 ? '12%' : '28%',

@@ -23,7 +23,7 @@ export function hours(answer: HoursAnswer, palette: Palette): View {
   const summary = busiest
     ? t.hours.summary(names[busiest[0] - 1] ?? '', hourName(busiest[1]), format.number(busiest[2]))
     : '';
-  const common = base(palette, summary);
+  const common = base(palette);
   const axis = { axisLine: { show: false }, axisTick: { show: false }, splitArea: { show: false } };
   return {
     summary,

@@ -60,7 +60,7 @@ function view(answer: TimeAnswer, palette: Palette, lines: Line[], value: (value
   return {
     summary,
     option: {
-      ...base(palette, summary),
+      ...base(palette),
       xAxis: {
         type: 'time',
         min: Date.parse(answer.from),

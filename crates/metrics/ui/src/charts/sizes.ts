@@ -22,7 +22,7 @@ export function sizes(answer: SizesAnswer, palette: Palette): View {
   return {
     summary,
     option: {
-      ...base(palette, summary),
+      ...base(palette),
       xAxis: {
         type: 'category',
         data: classes.map(({ low }) => (low === 0 ? '0' : format.bytes(low))),

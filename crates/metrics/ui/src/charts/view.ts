@@ -26,10 +26,9 @@ export interface View {
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", "Liberation Sans", sans-serif';
 
 /** What all charts have in common. */
-export function base(palette: Palette, summary: string): EChartsCoreOption {
+export function base(palette: Palette): EChartsCoreOption {
   const calm = typeof matchMedia === 'function' && matchMedia('(prefers-reduced-motion: reduce)').matches;
   return {
-    aria: { enabled: true, label: { description: summary } },
     animation: !calm,
     animationDuration: 250,
     animationDurationUpdate: 250,

@@ -15,6 +15,8 @@ import { theme } from './theme.svelte';
 const MAIL_REST_MS = 2_000;
 /** Points of a line at most: about one per pixel of a wide screen. */
 const LINE_POINTS = 1_500;
+/** A bucket of a day, then of an hour, then of a minute. */
+const REFINEMENTS = 2;
 /** Rows of the table of senders: as high as the chart beside it. */
 const SENDERS = 10;
 
@@ -42,13 +44,22 @@ export class Dashboard {
   readonly live: Live;
   /** Addresses are for roles that may see them. */
   seesAddresses = $derived(this.session.data !== null && this.session.data.user?.role !== 'charts');
-  #slots = $derived(slots(this.#accounts(), theme.palette.accounts.length));
+  /** As one text, which is equal to itself when nothing has changed: colours then do not ask the charts to redraw. */
+  #accounts = $derived(
+    [
+      ...(this.summary.data?.accounts.map((account) => account.id) ?? []),
+      ...(this.mailboxes.data?.items.map((mailbox) => mailbox.account) ?? []),
+    ]
+      .sort()
+      .join('\n'),
+  );
+  #slots = $derived(slots(this.#accounts.split('\n'), theme.palette.accounts.length));
 
   readonly #mail = new Pace(() => this.#askMail(), MAIL_REST_MS);
   /** Host samples come every 10 seconds; what a chart cannot show is not asked for. */
   #hostAsked = Date.now();
-  /** The first sample of the host, when it is younger than the range. */
-  #sampledSince: Date | null = null;
+  /** The first sample of the host, when much of the range is older. */
+  sampledSince = $state.raw<Date | null>(null);
 
   constructor() {
     this.live = new Live(this.tz, {
@@ -122,12 +133,6 @@ export class Dashboard {
     this.#askAll();
   }
 
-  #accounts(): string[] {
-    const known = this.summary.data?.accounts.map((account) => account.id) ?? [];
-    const watched = this.mailboxes.data?.items.map((mailbox) => mailbox.account) ?? [];
-    return [...known, ...watched];
-  }
-
   #at(time: string): void {
     const at = new Date(time);
     clock.heard(at);
@@ -156,7 +161,7 @@ export class Dashboard {
 
   #shift(next: range.Range): void {
     this.range = next;
-    this.#sampledSince = null;
+    this.sampledSince = null;
     this.#askAll();
   }
 
@@ -187,23 +192,24 @@ export class Dashboard {
   #askHostWhenDue(): void {
     const { from, to } = this.resolved();
     if (to !== null && to < clock.exact()) return;
-    const begin = this.#sampledSince ?? from;
+    const begin = this.sampledSince ?? from;
     const step = (clock.exact().getTime() - begin.getTime()) / LINE_POINTS;
     if (Date.now() - this.#hostAsked >= Math.min(step, DAY) - 1_000) void this.#askHost();
   }
 
   async #askHost(): Promise<void> {
     this.#hostAsked = Date.now();
-    await this.#askHostFrom(this.#sampledSince ?? this.resolved().from);
-    // Sampling began within the range: its few points are asked for in finer buckets, once.
-    const first = this.cpu.data?.series[0]?.points.find(([, value]) => value !== null)?.[0];
-    if (this.#sampledSince !== null || first === undefined) return;
-    const { from, to } = this.resolved();
-    const until = to ?? clock.exact();
-    const since = new Date(first);
-    if (since.getTime() - from.getTime() < (until.getTime() - from.getTime()) / 4) return;
-    this.#sampledSince = since;
-    await this.#askHostFrom(since);
+    for (let round = 0; round <= REFINEMENTS; round += 1) {
+      const { from, to } = this.resolved();
+      const begin = this.sampledSince ?? from;
+      await this.#askHostFrom(begin);
+      // Sampling began within the range: its few points are asked for again, in finer buckets.
+      const first = this.cpu.data?.series[0]?.points.find(([, value]) => value !== null)?.[0];
+      if (first === undefined) return;
+      const empty = Date.parse(first) - begin.getTime();
+      if (empty < ((to ?? clock.exact()).getTime() - begin.getTime()) / 4) return;
+      this.sampledSince = new Date(first);
+    }
   }
 
   async #askHostFrom(from: Date): Promise<void> {
