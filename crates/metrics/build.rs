@@ -8,7 +8,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::{env, io};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -25,10 +25,21 @@ const SOURCES: [&str; 8] = [
     "tsconfig.json",
 ];
 
-/// Lines of npm's output that a warning repeats: the end, where the reason is.
-const LINES: usize = 12;
+/// Lines of npm's output that are repeated when it fails.
+const LINES: usize = 20;
 
-fn main() -> Result<()> {
+#[expect(clippy::print_stderr, reason = "cargo shows it when the script fails")]
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let ui = root.join("ui");
     println!("cargo:rerun-if-changed=build.rs");
@@ -37,6 +48,9 @@ fn main() -> Result<()> {
         println!("cargo:rerun-if-changed=ui/{source}");
     }
 
+    // Several cargo processes may be here at once (another profile, an editor): one builds, the others find it done.
+    let lock = File::open(ui.join("package.json"))?;
+    lock.lock()?;
     let mode = env::var("VIGIE_UI").unwrap_or_default();
     let dist = match front_end(&ui, &mode) {
         Ok(dist) => dist,
@@ -55,20 +69,17 @@ fn main() -> Result<()> {
             None
         }
     };
+    let out = PathBuf::from(env::var("OUT_DIR")?);
     let list = match dist {
-        Some(dist) => listing(&dist)?,
+        Some(dist) => embed(&dist, &out.join("front_end"))?,
         None => String::from("&[]"),
     };
-    fs::write(PathBuf::from(env::var("OUT_DIR")?).join("front_end.rs"), list)?;
+    fs::write(out.join("front_end.rs"), list)?;
     Ok(())
 }
 
 /// The folder with the front end of the present sources; `None` when there is none and none was wanted.
 fn front_end(ui: &Path, mode: &str) -> Result<Option<PathBuf>> {
-    // Several cargo processes may be here at once (another profile, an editor): one builds, the others find it done.
-    let lock = File::open(ui.join("package.json"))?;
-    lock.lock()?;
-
     let dist = ui.join("dist");
     let stamp = dist.join(".sources");
     let sources = fingerprint(ui, &SOURCES)?;
@@ -102,7 +113,9 @@ fn npm(ui: &Path, arguments: &[&str]) -> Result<()> {
     }
     let text =
         [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    // The traces of the tools' own code say nothing about ours.
+    let tells = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with("at ");
+    let lines: Vec<&str> = text.lines().filter(tells).collect();
     let end = lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default();
     Err(format!("{command} failed: {}\n{}", output.status, end.join("\n")).into())
 }
@@ -143,8 +156,12 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// The built files as the Rust expression that embeds them.
-fn listing(dist: &Path) -> Result<String> {
+/// Copies the built files to `to`, where nobody else changes them, and lists them as the Rust expression that embeds them.
+fn embed(dist: &Path, to: &Path) -> Result<String> {
+    if to.exists() {
+        fs::remove_dir_all(to)?;
+    }
+    fs::create_dir_all(to)?;
     let mut files = Vec::new();
     collect(dist, &mut files)?;
     files.sort();
@@ -154,16 +171,16 @@ fn listing(dist: &Path) -> Result<String> {
         if name.starts_with('.') || name.ends_with(".br") || name.ends_with(".gz") {
             continue;
         }
+        // Weak, since it stands for three forms of one content.
+        let tag = format!("W/\"{:016x}\"", fnv(FNV_OFFSET, &fs::read(&file)?));
         let path = file.to_str().ok_or("the path of the front end is not UTF-8")?;
-        writeln!(
-            list,
-            "File {{ path: {name:?}, tag: {:?}, plain: include_bytes!({path:?}), \
-             brotli: include_bytes!({:?}), gzip: include_bytes!({:?}) }},",
-            // Weak, since it stands for three forms of one content.
-            format!("W/\"{:016x}\"", fnv(FNV_OFFSET, &fs::read(&file)?)),
-            format!("{path}.br"),
-            format!("{path}.gz"),
-        )?;
+        write!(list, "File {{ path: {name:?}, tag: {tag:?}")?;
+        for (form, ending) in [("plain", ""), ("brotli", ".br"), ("gzip", ".gz")] {
+            let copy = to.join(format!("{}{ending}", name.replace('/', "_")));
+            fs::copy(format!("{path}{ending}"), &copy)?;
+            write!(list, ", {form}: include_bytes!({copy:?})")?;
+        }
+        list.push_str(" },\n");
     }
     list.push(']');
     Ok(list)
