@@ -6,16 +6,20 @@ use clap::Subcommand;
 
 mod ingest;
 mod measure;
+mod metrics;
 mod server;
 
 #[derive(Subcommand)]
 pub(crate) enum Bench {
     /// Backfill: `vigie-ingest sync`, mbsync with and without FSync, and the bare FETCH
     Ingest(ingest::Options),
+    /// Every answer of `vigie-metrics` over a million made-up messages
+    Metrics(metrics::Options),
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Ingest(options) => ingest::run(options),
+        Bench::Metrics(options) => metrics::run(options),
     }
 }

@@ -18,8 +18,8 @@ pub(crate) use self::change::{Refusal, apply, close};
 pub(crate) use self::coverage::{Kind, cover, ranges};
 pub(crate) use self::mailbox::{count, find, mailboxes, register, statuses, view};
 pub(crate) use self::record::{
-    Filled, before, by_id, entries, entry_count, entry_of, insert_entry, insert_event, is_at, last_seq, mark_of,
-    tail,
+    Filled, before, by_id, entries, entry_count, entry_of, insert_entry, insert_event, is_at, last_seq,
+    mark_of, tail,
 };
 pub(crate) use self::value::{micros, time};
 use crate::error::Error;

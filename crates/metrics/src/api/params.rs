@@ -87,8 +87,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_refused_with_what_was_meant() {
-        let refused =
-            |query| format!("{:?}", Params::parse(Some(query), &["from", "bucket"]).unwrap_err());
+        let refused = |query| format!("{:?}", Params::parse(Some(query), &["from", "bucket"]).unwrap_err());
         assert!(refused("form=now").contains("did you mean `from`?"));
         assert!(refused("from=now&from=now-1d").contains("given more than once"));
         let params = Params::parse(Some("from=now-1d%2B&bucket="), &["from", "bucket"]).unwrap();

@@ -8,10 +8,10 @@ use crate::place::{Face, Place, mail, store, watch_inbox};
 async fn face(place: &Place) -> Face {
     let mut archive = place.archive();
     let mut entries = vec![
-        mail("demo", 1, "2026-10-24T22:30:00Z"),
-        mail("demo", 2, "2026-10-25T00:30:00Z"),
-        mail("demo", 3, "2026-10-25T01:30:00Z"),
-        mail("shop", 4, "2026-10-25T23:30:00Z"),
+        mail("demo", 1, "2024-10-26T22:30:00Z"),
+        mail("demo", 2, "2024-10-27T00:30:00Z"),
+        mail("demo", 3, "2024-10-27T01:30:00Z"),
+        mail("shop", 4, "2024-10-27T23:30:00Z"),
         mail("shop", 5, ""),
     ];
     entries[2].from = None;
@@ -25,7 +25,7 @@ async fn face(place: &Place) -> Face {
     face
 }
 
-const RANGE: &str = "from=2026-10-24T22:00:00Z&to=2026-10-26T23:00:00Z&tz=Europe/Paris";
+const RANGE: &str = "from=2024-10-26T22:00:00Z&to=2024-10-28T23:00:00Z&tz=Europe/Paris";
 
 #[tokio::test]
 async fn series() {
