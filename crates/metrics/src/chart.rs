@@ -195,3 +195,57 @@ fn local(at: Timestamp, zone: &TimeZone, format: &str) -> String {
 fn shown(name: &str) -> String {
     vigie_common::text::inert(name, 40)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::series::{Line, Metric};
+
+    fn answer(metric: Metric, labels: &[(&'static str, &str)], points: Vec<Point>) -> Answer {
+        let labels = labels.iter().map(|(name, value)| (*name, Some((*value).to_owned()))).collect();
+        Answer {
+            metric: metric.as_str(),
+            unit: metric.unit(),
+            kind: metric.kind(),
+            from: "2026-01-01T00:00:00Z".parse().unwrap(),
+            to: "2026-01-03T00:00:00Z".parse().unwrap(),
+            bucket: Some("1d"),
+            tz: "Asia/Kathmandu".into(),
+            group_by: None,
+            series: vec![Line { labels, points, ..Line::default() }; 2],
+            complete: true,
+            generated_at: "2026-01-03T00:00:00Z".parse().unwrap(),
+        }
+    }
+
+    fn drawn(answer: &Answer) -> String {
+        let zone = TimeZone::get(&answer.tz).unwrap();
+        svg(answer, "Bytes received", &zone, Size { width: 600, height: 200 }).unwrap()
+    }
+
+    #[test]
+    fn names_from_servers_are_text() {
+        let at = "2025-12-31T18:15:00Z".parse().unwrap();
+        let points = vec![Point::Time(at, Some(Value::Count(5 << 30)))];
+        let drawn = drawn(&answer(Metric::Bytes, &[("mailbox", "<script>\u{1b}&\"'")], points));
+        assert!(
+            !drawn.contains("<script") && !drawn.contains('\u{1b}') && drawn.contains("&lt;script"),
+            "{drawn}"
+        );
+        // The unit, and the time by the clock of the zone.
+        assert!(drawn.contains("Bytes received (GiB)") && drawn.contains("01-01"), "{drawn}");
+        assert!(drawn.contains("2026-01-01 05:45 to 2026-01-03 05:45, Asia/Kathmandu"), "{drawn}");
+    }
+
+    #[test]
+    fn where_nothing_is_there_it_says_so() {
+        assert!(drawn(&answer(Metric::Sizes, &[], Vec::new())).contains("<svg"));
+        assert!(drawn(&answer(Metric::HostCpu, &[], Vec::new())).contains("<svg"));
+        assert!(drawn(&answer(Metric::Hours, &[], Vec::new())).contains("<svg"));
+    }
+
+    #[test]
+    fn bounds_of_sizes_are_short() {
+        assert_eq!([0, 1024, 512 << 10, 4 << 30].map(octets), ["0", "1 KiB", "512 KiB", "4 GiB"]);
+    }
+}

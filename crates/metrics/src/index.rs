@@ -37,22 +37,13 @@ const SAY: Duration = Duration::from_secs(1);
 /// How often the log of the read model is moved to the database.
 const CHECKPOINT: Duration = Duration::from_secs(300);
 
-/// New mail, as it is told to whoever watches.
-#[derive(Debug, Clone)]
-pub struct News {
-    /// Messages counted.
-    pub new: u64,
-    /// The last of them that came while somebody watched.
-    pub latest: Vec<Latest>,
-}
-
 /// What the thread tells.
 #[derive(Debug, Clone)]
 pub struct Outlets {
     /// How it stands.
     pub standing: channel::Receiver<Standing>,
-    /// What came.
-    pub news: broadcast::Sender<Arc<News>>,
+    /// What came while ingest watched, newest last.
+    pub news: broadcast::Sender<Arc<[Latest]>>,
 }
 
 /// The thread, seen from outside.
@@ -96,6 +87,7 @@ pub fn start(model: Model, archive: PathBuf, shutdown: Shutdown) -> std::io::Res
         samples: samples_taken,
         shutdown,
         said: None,
+        unsaid: false,
         checkpoint: None,
     };
     let thread = std::thread::Builder::new().name("index".into()).spawn(move || {
@@ -110,11 +102,13 @@ struct Index {
     model: Model,
     follow: Follow,
     standing: channel::Sender<Standing>,
-    news: broadcast::Sender<Arc<News>>,
+    news: broadcast::Sender<Arc<[Latest]>>,
     samples: mpsc::Receiver<Sample>,
     shutdown: Shutdown,
     /// When the archive was last asked about itself.
     said: Option<Instant>,
+    /// It was too early to ask again.
+    unsaid: bool,
     checkpoint: Option<Instant>,
 }
 
@@ -140,6 +134,10 @@ impl Index {
                     PAUSE
                 }
             };
+            let wait = self
+                .said
+                .filter(|_| self.unsaid)
+                .map_or(wait, |said| wait.min(SAY.saturating_sub(said.elapsed())));
             // The ping comes from here: it says that the work goes on.
             if watchdog.is_some() {
                 notify::watchdog();
@@ -182,9 +180,9 @@ impl Index {
             }
             *standing != before
         });
-        if applied.new > 0 {
+        if !applied.live.is_empty() {
             // Nobody may be watching.
-            let _ = self.news.send(Arc::new(News { new: applied.new, latest: applied.live }));
+            let _ = self.news.send(applied.live.into());
         }
         if self.checkpoint.is_none_or(|at| at.elapsed() > CHECKPOINT) {
             self.checkpoint = Some(Instant::now());
@@ -195,7 +193,8 @@ impl Index {
 
     /// What the archive says of itself, unless that was asked just now.
     fn say(&mut self, now: Timestamp) -> Result<Option<crate::standing::Archive>, Error> {
-        if self.said.is_some_and(|at| at.elapsed() < SAY) {
+        self.unsaid = self.said.is_some_and(|at| at.elapsed() < SAY);
+        if self.unsaid {
             return Ok(None);
         }
         let said = self.follow.say(now)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, InterruptHandle, OpenFlags};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -50,14 +50,17 @@ impl Readers {
         question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
         let shared = Arc::clone(&self.0);
-        let interrupt = Arc::new(Mutex::new(None));
-        let handle = Arc::clone(&interrupt);
+        let turn = Arc::new(Mutex::new(Turn::Waiting));
+        let ours = Arc::clone(&turn);
         let asked = async {
             let Ok(_room) = self.0.room.acquire().await else { return Err(Error::TooLong) };
             let work = move || {
                 let reader = shared.reader()?;
-                if let Ok(mut handle) = handle.lock() {
-                    *handle = Some(reader.db.get_interrupt_handle());
+                match ours.lock() {
+                    Ok(mut turn) if !matches!(*turn, Turn::Over) => {
+                        *turn = Turn::Running(reader.db.get_interrupt_handle());
+                    }
+                    _ => return Err(Error::TooLong),
                 }
                 let error = |e| Error::sql("read", &shared.path, e);
                 let answer = {
@@ -73,14 +76,22 @@ impl Readers {
         };
         let answer = timeout(DEADLINE, asked).await;
         answer.unwrap_or_else(|_| {
-            if let Ok(mut handle) = interrupt.lock()
-                && let Some(handle) = handle.take()
+            if let Ok(mut turn) = turn.lock()
+                && let Turn::Running(handle) = std::mem::replace(&mut *turn, Turn::Over)
             {
                 handle.interrupt();
             }
             Err(Error::TooLong)
         })
     }
+}
+
+/// How far a question has come.
+enum Turn {
+    Waiting,
+    Running(InterruptHandle),
+    /// Nobody waits for its answer any more.
+    Over,
 }
 
 impl Shared {

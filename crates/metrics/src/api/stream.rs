@@ -3,7 +3,6 @@
 //! Whoever takes events too slowly loses some, is told so (`resync`), and asks again for what it shows.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
@@ -26,7 +25,7 @@ use super::mailboxes::{Mailboxes, mailboxes};
 use super::params::Params;
 use super::summary::{Summary, summary};
 use crate::host::Host;
-use crate::index::News;
+use crate::model::Latest;
 
 /// A comment, so that nobody between takes a silent stream for a dead one.
 const COMMENT: Duration = Duration::from_secs(15);
@@ -69,7 +68,7 @@ struct Client {
 
 #[derive(Serialize)]
 struct Messages<'a> {
-    new: u64,
+    new: usize,
     latest: Vec<Message<'a>>,
 }
 
@@ -151,14 +150,9 @@ impl Client {
         }
     }
 
-    fn tell_news(&mut self, news: &Arc<News>) {
-        let seen: Vec<_> = news.latest.iter().filter(|one| self.visitor.sees(&one.account)).collect();
-        // How many came in all is told to those who see all.
-        let new = match self.visitor.accounts() {
-            None => news.new,
-            Some(_) => u64::try_from(seen.len()).unwrap_or(u64::MAX),
-        };
-        if new == 0 {
+    fn tell_news(&mut self, news: &[Latest]) {
+        let seen: Vec<_> = news.iter().filter(|one| self.visitor.sees(&one.account)).collect();
+        if seen.is_empty() {
             return;
         }
         let words = self.visitor.role() >= Role::Reader;
@@ -172,7 +166,7 @@ impl Client {
             from: one.from.as_deref().filter(|_| words),
             subject: one.subject.as_deref().filter(|_| words),
         });
-        let messages = Messages { new, latest: latest.collect() };
+        let messages = Messages { new: seen.len(), latest: latest.collect() };
         self.send("messages", &messages);
     }
 

@@ -1,6 +1,7 @@
 //! Every answer, as it is.
 
 use insta::assert_json_snapshot;
+use vigie_common::document::Mode;
 use vigie_metrics::standing::State;
 
 use crate::place::{Face, Place, mail, store, watch_inbox};
@@ -159,4 +160,26 @@ async fn prometheus_reads_both_formats() {
     let accept = axum::http::Request::get("/metrics").header("accept", "application/openmetrics-text");
     let open = face.send(accept, String::new()).await;
     assert!(open.kind.starts_with("application/openmetrics-text") && open.body.ends_with("# EOF\n"));
+}
+
+#[tokio::test]
+async fn the_stream_tells_what_changes() {
+    let place = Place::new();
+    let mut archive = place.archive();
+    store(&mut archive, vec![mail("demo", 1, "2024-10-26T22:30:00Z")]);
+    let face = Face::start(&place, "");
+    face.counted(1).await;
+    assert_eq!(face.get("/api/v1/stream?tz=Mars", "").await.status, 400);
+    let mut stream = face.stream("/api/v1/stream?tz=Europe/Paris").await;
+    let first = stream.event("summary").await;
+    assert_eq!((&first["messages"], &first["tz"]), (&1.into(), &"Europe/Paris".into()));
+    assert!(stream.event("mailboxes").await["items"].is_array());
+    let mut live = mail("demo", 2, "2024-10-26T22:30:00Z");
+    live.mode = Mode::Live;
+    store(&mut archive, vec![live]);
+    let told = stream.event("messages").await;
+    assert_eq!((&told["new"], &told["latest"][0]["subject"]), (&1.into(), &"a secret plan".into()));
+    assert_eq!(stream.event("summary").await["messages"], 2);
+    face.stop();
+    assert!(stream.ends().await, "the stream ends with the program");
 }

@@ -20,6 +20,7 @@ use vigie_common::id::{BlobId, Instance};
 use vigie_common::record::Entry;
 use vigie_common::shutdown::Shutdown;
 use vigie_metrics::api::{self, App, Parts, Requests};
+use vigie_metrics::host::Host;
 use vigie_metrics::index::{self, Task};
 use vigie_metrics::model::Model;
 use vigie_metrics::readers::Readers;
@@ -141,6 +142,7 @@ pub(crate) struct Face {
     router: Router,
     index: Option<Task>,
     shutdown: Shutdown,
+    _kept: (watch::Sender<Option<Host>>, watch::Sender<Vec<alarms::Found>>),
 }
 
 impl Face {
@@ -148,8 +150,8 @@ impl Face {
         let loaded = Loaded::parse(&place.path().join("vigie.toml"), config.into(), []).unwrap();
         let shutdown = Shutdown::new();
         let index = index::start(place.model(), place.root(), shutdown.clone()).unwrap();
-        let (_, host) = watch::channel(None);
-        let (_, alarms) = watch::channel(Vec::<alarms::Found>::new());
+        let (host_kept, host) = watch::channel(None);
+        let (alarms_kept, alarms) = watch::channel(Vec::<alarms::Found>::new());
         let app = App::new(Parts {
             readers: Readers::new(place.database()),
             outlets: index.outlets.clone(),
@@ -161,7 +163,7 @@ impl Face {
             shutdown: shutdown.clone(),
         });
         let router = api::router(&app, Router::new().route("/", get(page::without_script)));
-        Self { app, router, index: Some(index), shutdown }
+        Self { app, router, index: Some(index), shutdown, _kept: (host_kept, alarms_kept) }
     }
 
     /// Waits until all of so many records are counted.
@@ -196,6 +198,14 @@ impl Face {
         Answer { status, kind, cookie, body: String::from_utf8(body.to_vec()).unwrap() }
     }
 
+    pub(crate) async fn stream(&self, path: &str) -> Stream {
+        let mut request = Request::get(path).header("host", "127.0.0.1:2813").body(Body::empty()).unwrap();
+        request.extensions_mut().insert(Peer::Tcp("127.0.0.1:9".parse().unwrap()));
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.headers()["x-accel-buffering"], "no");
+        Stream { body: response.into_body(), text: String::new() }
+    }
+
     pub(crate) async fn get(&self, path: &str, cookie: &str) -> Answer {
         self.send(Request::get(path).header("cookie", cookie), String::new()).await
     }
@@ -205,6 +215,44 @@ impl Face {
         let answer = self.get(path, "").await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);
         steady(serde_json::from_str(&answer.body).unwrap())
+    }
+}
+
+/// A stream of events.
+pub(crate) struct Stream {
+    body: Body,
+    text: String,
+}
+
+impl Stream {
+    /// The data of the next event of a name; others are passed over.
+    pub(crate) async fn event(&mut self, name: &str) -> Value {
+        loop {
+            while let Some((event, rest)) = self.text.split_once("\n\n") {
+                let lines: Vec<&str> = event.lines().collect();
+                let data = lines.iter().find_map(|line| line.strip_prefix("data: "));
+                let found =
+                    lines.contains(&format!("event: {name}").as_str()).then(|| data.unwrap().to_owned());
+                self.text = rest.to_owned();
+                if let Some(data) = found {
+                    return serde_json::from_str(&data).unwrap();
+                }
+            }
+            assert!(self.read().await, "the stream ended before `{name}`");
+        }
+    }
+
+    /// Whether it ends.
+    pub(crate) async fn ends(&mut self) -> bool {
+        while self.read().await {}
+        true
+    }
+
+    async fn read(&mut self) -> bool {
+        let frame = tokio::time::timeout(PATIENCE, self.body.frame()).await.unwrap();
+        let Some(frame) = frame else { return false };
+        self.text.push_str(std::str::from_utf8(&frame.unwrap().into_data().unwrap()).unwrap());
+        true
     }
 }
 
