@@ -158,6 +158,7 @@ impl Index {
 
     fn step(&mut self) -> Result<Step, Error> {
         let now = clock::now();
+        self.model.look()?;
         let step = self.follow.step(&mut self.model)?;
         let applied = self.follow.take_applied();
         let (last_seq, indexed_seq) = self.follow.numbers();

@@ -9,7 +9,7 @@ pub mod page;
 mod samples;
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
@@ -29,6 +29,8 @@ const FORMAT: u32 = 1;
 pub struct Model {
     db: Connection,
     path: PathBuf,
+    /// Device and number of the file.
+    file: (u64, u64),
     names: Names,
     /// Let go last.
     _lock: Lock,
@@ -70,7 +72,7 @@ impl Model {
             std::fs::create_dir_all(folder).map_err(|e| Error::disk("make", folder, e))?;
         }
         let lock = Lock::take(path)?;
-        let db = match connect(path) {
+        let (db, file) = match connect(path) {
             Err(Error::Unusable { what, .. }) => {
                 tracing::warn!(database = %path.display(), %what, "the read model cannot be used: it is made anew from the catalog; samples of the host are lost");
                 discard(path)?;
@@ -78,7 +80,7 @@ impl Model {
             }
             opened => opened?,
         };
-        Ok(Self { db, path: path.to_owned(), names: Names::default(), _lock: lock })
+        Ok(Self { db, path: path.to_owned(), file, names: Names::default(), _lock: lock })
     }
 
     /// Throws the file away and begins a new one.
@@ -90,14 +92,19 @@ impl Model {
         self.db = Connection::open_in_memory().map_err(|e| Error::sql("open", &self.path, e))?;
         self.names = Names::default();
         discard(&self.path)?;
-        self.db = connect(&self.path)?;
+        (self.db, self.file) = connect(&self.path)?;
         Ok(())
     }
 
-    /// Where the file lies.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Whether the file that is written is still the one that others find.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] where it is not: it may be deleted at any time.
+    pub fn look(&self) -> Result<()> {
+        if std::fs::metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.file) {
+            return Ok(());
+        }
+        Err(Error::Unusable { path: self.path.clone(), what: "it was deleted or replaced".into() })
     }
 
     /// How far it has come; `None` at the beginning.
@@ -161,10 +168,10 @@ fn clear(db: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-fn connect(path: &Path) -> Result<Connection> {
+fn connect(path: &Path) -> Result<(Connection, (u64, u64))> {
     // SQLite would make it readable for everybody.
     let made = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
-    made.map_err(|e| Error::disk("make", path, e))?;
+    let file = made.and_then(|made| made.metadata()).map_err(|e| Error::disk("make", path, e))?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let prepare = || {
         let db = Connection::open_with_flags(path, flags)?;
@@ -199,7 +206,7 @@ fn connect(path: &Path) -> Result<Connection> {
         let what = format!("its format is {found:?}, this version knows {FORMAT}");
         return Err(Error::Unusable { path: path.to_owned(), what });
     }
-    Ok(db)
+    Ok((db, (file.dev(), file.ino())))
 }
 
 fn discard(path: &Path) -> Result<()> {

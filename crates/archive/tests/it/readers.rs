@@ -66,6 +66,21 @@ fn a_cursor_goes_on_or_starts_again() {
     assert_eq!(seqs(Some(&start), 10).0.len(), 5);
 }
 
+#[test]
+fn an_entry_is_found_by_its_id() {
+    let folder = folder();
+    let mut archive = open(folder.path());
+    archive
+        .commit(&Round { messages: vec![mail(1).build(), mail(2).build()], ..Round::default() }, now())
+        .unwrap();
+    let reader = Reader::open(folder.path()).unwrap();
+    let records = reader.tail(None, 10).unwrap().records;
+    let entry = records[1].entry.as_deref().unwrap();
+    assert_eq!(reader.entry(&entry.id).unwrap().as_ref(), Some(entry));
+    assert_eq!(reader.entry(&Id::of_mailbox("one", "any")).unwrap(), None);
+    assert_eq!(reader.last_seq().unwrap(), 2);
+}
+
 /// Times to the microsecond: those are kept.
 fn time() -> impl Strategy<Value = jiff::Timestamp> {
     (-60_000_000_000_000_000i64..200_000_000_000_000_000)

@@ -139,7 +139,10 @@ async fn damage_is_mended_while_it_runs() {
     drop(db);
     store(&mut archive, vec![mail("demo", 11, "2026-01-05T00:00:00Z")]);
     face.counted(11).await;
-    assert_eq!(face.json("/api/v1/summary").await["messages"], 11);
+    std::fs::remove_file(place.database()).unwrap();
+    store(&mut archive, vec![mail("demo", 12, "2026-01-05T00:00:00Z")]);
+    face.counted(12).await;
+    assert_eq!(face.json("/api/v1/summary").await["messages"], 12);
     face.stop();
 }
 
