@@ -10,17 +10,15 @@ mod sync;
 mod table;
 mod verify;
 
-use std::io::Write;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 use vigie_archive::Archive;
-use vigie_common::config::{self, Loaded};
+use vigie_common::cli::{Arguments, Failure, Outcome, say};
+use vigie_common::config;
 use vigie_common::exit::Exit;
-use vigie_common::telemetry;
 
 use crate::beat::Beats;
 use crate::board::Board;
@@ -33,23 +31,10 @@ use crate::store;
 #[derive(Debug, Parser)]
 #[command(name = "vigie-ingest", version, max_term_width = 100)]
 pub struct Cli {
-    /// Configuration file [default: ./vigie.toml, then /etc/vigie/vigie.toml]
-    #[arg(long, global = true, env = "VIGIE_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// How log lines on stderr look
-    #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORMAT")]
-    log_format: LogFormat,
-    /// error, warn, info, debug, trace, or directives such as info,vigie_ingest=debug [default: info for run, else warn]
-    #[arg(long, global = true, value_name = "LEVEL")]
-    log_level: Option<String>,
+    #[command(flatten)]
+    arguments: Arguments,
     #[command(subcommand)]
     command: Command,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -72,37 +57,13 @@ enum Command {
     Verify(verify::Arguments),
 }
 
-/// Why a command did not do what was asked: what to tell, and how to end.
-#[derive(Debug)]
-pub struct Failure {
-    /// The exit code.
-    pub exit: Exit,
-    /// For the person who reads it; empty where there is nothing to say.
-    pub message: String,
-}
-
-impl Failure {
-    fn new(exit: Exit, message: impl ToString) -> Self {
-        Self { exit, message: message.to_string() }
-    }
-}
-
-/// How a command ended.
-type Outcome = Result<Exit, Failure>;
-
 impl Cli {
     /// Runs the command.
     ///
     /// # Errors
     /// What to tell and how to end.
     pub fn run(self) -> Outcome {
-        let usual = if matches!(self.command, Command::Run) { "info" } else { "warn" };
-        let format = match self.log_format {
-            LogFormat::Text => telemetry::Format::Text,
-            LogFormat::Json => telemetry::Format::Json,
-        };
-        telemetry::start(format, self.log_level.as_deref().unwrap_or(usual))
-            .map_err(|e| Failure::new(Exit::Usage, e))?;
+        self.arguments.start_logging(matches!(self.command, Command::Run))?;
         match &self.command {
             Command::Run => run::run(&self.settings()?),
             Command::Sync(arguments) => sync::run(&self.settings()?, arguments),
@@ -116,10 +77,8 @@ impl Cli {
     }
 
     fn settings(&self) -> Result<Settings, Failure> {
-        let bad = |error| Failure::new(Exit::Config, error);
-        let file = config::find(self.config.as_deref()).map_err(bad)?;
-        let loaded = Loaded::read(&file).map_err(bad)?;
-        let settings = Settings::from_config(&loaded).map_err(bad)?;
+        let loaded = self.arguments.load()?;
+        let settings = Settings::from_config(&loaded).map_err(|e| Failure::new(Exit::Config, e))?;
         for warning in &settings.warnings {
             tracing::warn!("{warning}");
         }
@@ -207,19 +166,4 @@ fn exit_for(error: &crate::error::Error) -> Exit {
         Error::Stopped => Exit::Incomplete,
         _ => Exit::Unavailable,
     }
-}
-
-/// Writes a line to stdout.
-///
-/// # Errors
-/// When nobody reads any more there is nothing left to do: the command ends as done, without a word. What cannot be
-/// written for another reason is told.
-fn say(line: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    let written =
-        out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
-    written.map_err(|error| match error.kind() {
-        std::io::ErrorKind::BrokenPipe => Failure::new(Exit::Done, ""),
-        _ => Failure::new(Exit::CannotWrite, format!("stdout: {error}")),
-    })
 }
