@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -113,14 +114,10 @@ async fn after_its_sudden_death_there_is_exactly_one_of_each() {
 #[tokio::test]
 async fn a_stranger_with_an_old_number_is_left_alone() {
     let installed = Installed::new(&service("a", &fault_child(), r#""append=a", "forever""#));
-    let mut stranger = Guard(
-        Command::new(fault_child())
-            .arg("forever")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap(),
-    );
+    let mut stranger = Command::new(fault_child());
+    // It leads a group, as a child of the first life would.
+    stranger.arg("forever").process_group(0).stdin(Stdio::null()).stdout(Stdio::null());
+    let mut stranger = Guard(stranger.spawn().unwrap());
     fs::create_dir(installed.path("run")).unwrap();
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     let pid = stranger.0.id();

@@ -335,6 +335,16 @@ fn while_the_supervisor_ends_nothing_starts() {
             assert_eq!(machine.desired(), Desired::Up, "a stop of all is not a wish about one");
         }
     }
+    // A second failure, whose process is still there when the end begins.
+    let mut machine = into(State::Backoff, policy());
+    machine.on(Event::Tick, s(1), 0.0);
+    let run = machine.run();
+    machine.on(Event::Spawned(run, 102), s(1), 0.0);
+    machine.on(Event::Said(run, Said::Trigger), s(1), 0.0);
+    machine.on(Event::End(s(3)), s(1), 0.0);
+    machine.on(Event::Ended(run, KILLED), s(2), 0.0);
+    assert_eq!(machine.state(), State::Stopped);
+
     let mut machine = into(State::Running, policy());
     let actions = machine.on(Event::End(Duration::ZERO), s(1), 0.0);
     assert!(actions.ends_with(&[Action::Terminate(100), Action::Kill(100)]), "{actions:?}");
