@@ -118,8 +118,10 @@ impl Fleet {
         let handle = self.handle(id)?;
         let mut status = handle.status.clone();
         let wait = status.wait_for(|status| status.generation >= generation && status.state.is_settled());
-        let _ = timeout(within, wait).await;
-        Some(self.view_of(handle))
+        // The moment that was waited for, even if the next command has come since.
+        let settled = timeout(within, wait).await.ok().and_then(Result::ok).map(|status| status.clone());
+        let status = settled.unwrap_or_else(|| handle.status.borrow().clone());
+        Some(ServiceView::of(handle, status, self.samples.of(id).as_ref()))
     }
 
     /// The last lines of a service, at most `most`, of one stream or both; the oldest first.
@@ -162,6 +164,7 @@ impl Fleet {
     }
 
     fn view_of(&self, handle: &Handle) -> ServiceView {
-        ServiceView::of(handle, self.samples.of(&handle.service.id).as_ref())
+        let status = handle.status.borrow().clone();
+        ServiceView::of(handle, status, self.samples.of(&handle.service.id).as_ref())
     }
 }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use vigie_common::clock;
 
 use crate::sample::Sample;
-use crate::service::handle::Handle;
+use crate::service::handle::{Handle, Status};
 use crate::service::words::{Desired, Health, State};
 use crate::settings::Kind;
 
@@ -110,8 +110,7 @@ pub struct HostView {
 }
 
 impl ServiceView {
-    pub(crate) fn of(handle: &Handle, sample: Option<&Sample>) -> Self {
-        let status = handle.status.borrow().clone();
+    pub(crate) fn of(handle: &Handle, status: Status, sample: Option<&Sample>) -> Self {
         let service = &handle.service;
         let sample = sample.filter(|sample| Some(sample.pid) == status.pid);
         Self {

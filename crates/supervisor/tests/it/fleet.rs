@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use vigie_supervisor::fleet::CommandError;
 use vigie_supervisor::fleet::event::{Actor, Change};
+use vigie_supervisor::fleet::view::ServiceView;
 use vigie_supervisor::service::words::{State, Verb};
 use vigie_supervisor::settings::Service;
 
@@ -16,8 +17,8 @@ async fn views_say_how_a_service_is() {
     rig.until_state("a", State::Running).await;
     let mut changes = rig.fleet.changes();
     rig.fleet.looked_at();
-    let view = rig.until("a", |view| view.resident_bytes.is_some()).await;
-    assert!(view.resident_bytes > Some(100_000) && view.threads >= Some(1) && view.open_fds > Some(2));
+    let has = |view: &ServiceView| view.resident_bytes > Some(100_000) && view.open_fds > Some(2);
+    let view = rig.until("a", |view| has(view) && view.threads >= Some(1) && view.cpu.is_some()).await;
     assert!(view.uptime_seconds.is_some() && view.started_at <= view.ready_at);
     let order: Vec<String> = rig.fleet.views().into_iter().map(|view| view.id).collect();
     assert_eq!(order, ["b", "a"]);
