@@ -72,6 +72,7 @@ impl Fleet {
             events: Events::new(),
             ready: watch::Sender::new(BTreeSet::new()),
             give_up: CancellationToken::new(),
+            fault: CancellationToken::new(),
             settings,
         });
         let started = |service: &crate::settings::Service| {

@@ -96,7 +96,8 @@ impl Settings {
             }
         }
         let config = &loaded.config;
-        let file = absolute(&loaded.file);
+        // Not without its links: where the file lies decides about the default data folder.
+        let file = std::path::absolute(&loaded.file).unwrap_or_else(|_| loaded.file.clone());
         if config.ingest.enabled {
             let probe = probe(&config.ingest.listen);
             services.push(Service::ours("ingest", Kind::Ingest, &file, &data, probe, secrets(config)));

@@ -34,10 +34,11 @@ impl Running {
     /// Waits until the shutdown begins, or a service gives up for all; then stops every service. Once `at_once` is
     /// cancelled there is no more grace. The end of the door is the caller's.
     pub async fn finish(self, at_once: CancellationToken) -> Exit {
-        let give_up = self.fleet.shared.give_up.clone();
+        let (give_up, fault) = (self.fleet.shared.give_up.clone(), self.fleet.shared.fault.clone());
         tokio::select! {
             () = self.shutdown.cancelled() => {}
             () = give_up.cancelled() => {}
+            () = fault.cancelled() => {}
             () = self.ping() => {}
         }
         notify::stopping();
@@ -45,10 +46,12 @@ impl Running {
         self.shutdown.cancel();
         let whole = self.stop(&at_once).await;
         drop(self.lock);
-        match (give_up.is_cancelled(), whole) {
-            (true, _) => Exit::Unavailable,
-            (false, true) => Exit::Done,
-            (false, false) => Exit::Internal,
+        if fault.is_cancelled() || !whole {
+            Exit::Internal
+        } else if give_up.is_cancelled() {
+            Exit::Unavailable
+        } else {
+            Exit::Done
         }
     }
 

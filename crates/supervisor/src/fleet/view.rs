@@ -39,6 +39,8 @@ pub struct ServiceView {
     pub restarts: u64,
     /// Of these, in the last hour.
     pub restarts_last_hour: u64,
+    /// Why it is in this state.
+    pub reason: Option<String>,
     /// How its last process ended.
     pub last_exit: Option<LastExit>,
     /// When it is tried again.
@@ -131,6 +133,7 @@ impl ServiceView {
                 .iter()
                 .filter(|at| at.elapsed().as_secs() < 3600)
                 .fold(0, |count, _| count + 1),
+            reason: status.reason,
             last_exit: status.last_exit,
             next_start_at: status.next_start.and_then(wall),
             status: status.text,

@@ -51,6 +51,8 @@ pub(crate) struct Status {
     /// When it was started anew, in the last hour.
     pub(crate) recent_restarts: Arc<[Instant]>,
     pub(crate) last_exit: Option<LastExit>,
+    /// Of the last transition.
+    pub(crate) reason: Option<String>,
     pub(crate) next_start: Option<Instant>,
     pub(crate) text: Option<String>,
     pub(crate) heartbeat: Option<Instant>,

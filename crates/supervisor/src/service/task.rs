@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use self::process::Process;
 use self::report::Report;
@@ -37,7 +38,9 @@ pub(crate) struct Shared {
     /// Ids of the services that are ready.
     pub(crate) ready: watch::Sender<BTreeSet<String>>,
     /// A service gave up, and everything is to end because of it.
-    pub(crate) give_up: tokio_util::sync::CancellationToken,
+    pub(crate) give_up: CancellationToken,
+    /// A task failed by a fault of ours.
+    pub(crate) fault: CancellationToken,
 }
 
 /// See the module.
@@ -88,7 +91,14 @@ pub(crate) fn start(service: Service, shared: &Arc<Shared>, log: Arc<Log>) -> Ha
         service: Arc::clone(&service),
         shared: Arc::clone(shared),
     };
-    tokio::spawn(task.run());
+    let (running, watched) = (tokio::spawn(task.run()), Arc::clone(shared));
+    tokio::spawn(async move {
+        if let Err(fault) = running.await {
+            // Nobody would look after its process: better the next life of the supervisor does.
+            tracing::error!(%fault, "the task of a service failed by a fault of ours: stopping everything");
+            watched.fault.cancel();
+        }
+    });
     Handle { service, messages: sender, status, log }
 }
 
@@ -321,6 +331,7 @@ impl Status {
             restarts: 0,
             recent_restarts: Arc::new([]),
             last_exit: None,
+            reason: None,
             next_start: None,
             text: None,
             heartbeat: None,

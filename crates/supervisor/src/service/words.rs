@@ -165,7 +165,7 @@ pub enum Reason {
     Command(Verb),
     /// What it needs is not ready.
     Needs,
-    /// Started for the first time, or again after what it waited for.
+    /// It is wanted, and all that it needs is ready.
     Started,
     /// It said that it is ready, or does not say so and has been started.
     Ready,
@@ -194,7 +194,7 @@ impl fmt::Display for Reason {
         match self {
             Self::Command(verb) => f.write_str(verb.as_str()),
             Self::Needs => f.write_str("what it needs is not ready"),
-            Self::Started => f.write_str("what it needs is ready"),
+            Self::Started => f.write_str("nothing to wait for"),
             Self::Ready => f.write_str("ready"),
             Self::Ended(ended) => ended.fmt(f),
             Self::NotExecuted(why) => write!(f, "cannot be executed: {why}"),

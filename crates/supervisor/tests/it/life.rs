@@ -194,7 +194,7 @@ async fn as_process_1_it_reaps_hands_signals_on_and_ends_as_its_child() {
     kill(process_1, Signal::TERM);
     assert_eq!(outside.end().await.code(), Some(0));
     let log = lines(installed.path("log")).join("\n");
-    assert!(log.contains("SIGTERM") && !log.contains("at once\""), "once, not twice: {log}");
+    assert!(log.contains("SIGTERM") && !log.contains("stopping at once"), "once, not twice: {log}");
 
     let mut outside = Guard(installed.command(&NAMESPACE).spawn().unwrap());
     eventually("it is there", || {

@@ -41,8 +41,9 @@ async fn each_exit_code_has_its_consequence() {
 #[tokio::test]
 async fn a_program_that_is_not_there_waits_for_a_person() {
     let rig = Rig::start(vec![Service::test("a", &["./not-there"])], quick()).await;
-    rig.until_state("a", State::Fatal).await;
+    let view = rig.until_state("a", State::Fatal).await;
     let reason = rig.fleet.events(0).last().unwrap().reason.clone();
+    assert_eq!(view.reason.as_ref(), Some(&reason));
     assert!(reason.starts_with("cannot be executed") && reason.contains("not-there"), "{reason}");
     std::os::unix::fs::symlink("/bin/cat", rig.path("not-there")).unwrap();
     rig.command("a", Verb::Reset).await;

@@ -28,6 +28,7 @@ pub(super) struct Report {
     starts: u64,
     recent: VecDeque<Instant>,
     last_exit: Option<LastExit>,
+    reason: Option<String>,
     /// The end that the present event is about.
     ended: Option<(u32, Ended)>,
     /// Why the process is to end.
@@ -47,6 +48,7 @@ impl Report {
             starts: 0,
             recent: VecDeque::new(),
             last_exit: None,
+            reason: None,
             ended: None,
             why: None,
             text: None,
@@ -101,6 +103,7 @@ impl Report {
             State::Stopping => self.why = Some(reason.to_string()),
             _ => {}
         }
+        self.reason = Some(reason.to_string());
         // Only the first transition after an end is about it.
         let ended = self.ended.take();
         let pid = ended.map(|(pid, _)| pid).or(machine.pid());
@@ -145,6 +148,7 @@ impl Report {
             restarts: self.starts.saturating_sub(1),
             recent_restarts: self.recent.iter().copied().collect::<Arc<[Instant]>>(),
             last_exit: self.last_exit.clone(),
+            reason: self.reason.clone(),
             next_start,
             text: self.text.clone(),
             heartbeat: self.heartbeat,
