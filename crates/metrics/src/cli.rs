@@ -5,13 +5,10 @@ mod generate;
 mod rebuild;
 mod run;
 
-use std::io::Write;
-use std::path::PathBuf;
-
-use clap::{Parser, Subcommand, ValueEnum};
-use vigie_common::config::{self, Loaded};
+use clap::{Parser, Subcommand};
+use vigie_common::cli::{Arguments, Failure, Outcome, say};
+use vigie_common::config::Loaded;
 use vigie_common::exit::Exit;
-use vigie_common::telemetry;
 
 use crate::error::Error;
 use crate::settings::Settings;
@@ -20,23 +17,10 @@ use crate::settings::Settings;
 #[derive(Debug, Parser)]
 #[command(name = "vigie-metrics", version, max_term_width = 100)]
 pub struct Cli {
-    /// Configuration file [default: ./vigie.toml, then /etc/vigie/vigie.toml]
-    #[arg(long, global = true, env = "VIGIE_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// How log lines on stderr look
-    #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORMAT")]
-    log_format: LogFormat,
-    /// error, warn, info, debug, trace, or directives such as info,vigie_metrics=debug [default: info for run, else warn]
-    #[arg(long, global = true, value_name = "LEVEL")]
-    log_level: Option<String>,
+    #[command(flatten)]
+    arguments: Arguments,
     #[command(subcommand)]
     command: Command,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -52,53 +36,26 @@ enum Command {
     Generate(generate::Arguments),
 }
 
-/// Why a command did not do what was asked: what to tell, and how to end.
-#[derive(Debug)]
-pub struct Failure {
-    /// The exit code.
-    pub exit: Exit,
-    /// For the person who reads it; empty where there is nothing to say.
-    pub message: String,
-}
-
-impl Failure {
-    fn new(exit: Exit, message: impl ToString) -> Self {
-        Self { exit, message: message.to_string() }
-    }
-}
-
-/// How a command ended.
-type Outcome = Result<Exit, Failure>;
-
 impl Cli {
     /// Runs the command.
     ///
     /// # Errors
     /// What to tell and how to end.
     pub fn run(self) -> Outcome {
-        let usual = if matches!(self.command, Command::Run) { "info" } else { "warn" };
-        let format = match self.log_format {
-            LogFormat::Text => telemetry::Format::Text,
-            LogFormat::Json => telemetry::Format::Json,
-        };
-        telemetry::start(format, self.log_level.as_deref().unwrap_or(usual))
-            .map_err(|e| Failure::new(Exit::Usage, e))?;
-        let (loaded, settings) = self.settings()?;
+        self.arguments.start_logging(matches!(self.command, Command::Run))?;
+        let loaded = self.arguments.load()?;
+        let settings = settings(&loaded)?;
         match &self.command {
             Command::Run => run::run(&loaded, &settings),
-            Command::Check => check::run(&settings),
+            Command::Check => check::run(&loaded, &settings),
             Command::Rebuild => rebuild::run(&settings),
             Command::Generate(arguments) => generate::run(&settings, arguments),
         }
     }
+}
 
-    fn settings(&self) -> Result<(Loaded, Settings), Failure> {
-        let bad = |error| Failure::new(Exit::Config, error);
-        let file = config::find(self.config.as_deref()).map_err(bad)?;
-        let loaded = Loaded::read(&file).map_err(bad)?;
-        let settings = Settings::from_config(&loaded).map_err(bad)?;
-        Ok((loaded, settings))
-    }
+fn settings(loaded: &Loaded) -> Result<Settings, Failure> {
+    Settings::from_config(loaded).map_err(|e| Failure::new(Exit::Config, e))
 }
 
 fn failure(error: &Error) -> Failure {
@@ -108,18 +65,4 @@ fn failure(error: &Error) -> Failure {
         Error::Unusable { .. } | Error::TooLong | Error::Archive(_) => Exit::Internal,
     };
     Failure::new(exit, error)
-}
-
-/// Writes a line to stdout.
-///
-/// # Errors
-/// When nobody reads any more there is nothing left to do: the command ends as done, without a word.
-fn say(line: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    let written =
-        out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
-    written.map_err(|error| match error.kind() {
-        std::io::ErrorKind::BrokenPipe => Failure::new(Exit::Done, ""),
-        _ => Failure::new(Exit::CannotWrite, format!("stdout: {error}")),
-    })
 }

@@ -2,15 +2,24 @@
 
 use rustix::fs::Access as May;
 use vigie_archive::Reader;
+use vigie_common::config::Loaded;
 use vigie_common::exit::Exit;
+use vigie_web::Access;
 
 use super::{Outcome, say};
 use crate::settings::Settings;
 
-pub(super) fn run(settings: &Settings) -> Outcome {
+pub(super) fn run(loaded: &Loaded, settings: &Settings) -> Outcome {
     let mut worst = Exit::Done;
     let mut fault = |exit: Exit| worst = if worst == Exit::Done { exit } else { worst };
     say("configuration: good")?;
+    match Access::check(loaded, settings.listen) {
+        Ok(()) => say(&format!("address {}: good", settings.listen))?,
+        Err(error) => {
+            fault(Exit::Config);
+            say(&format!("address {}: {error}", settings.listen))?;
+        }
+    }
     let archive = settings.archive.display();
     match Reader::open(&settings.archive).and_then(|reader| reader.totals()) {
         Ok(totals) => say(&format!("archive {archive}: good, {} messages", totals.messages))?,

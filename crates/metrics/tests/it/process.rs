@@ -132,6 +132,9 @@ fn each_way_to_fail_has_its_exit_code() {
     configure(&other, "0.0.0.0:0");
     let open = run(&other, &["run"]);
     assert_eq!(open.status.code(), Some(78), "{open:?}");
+    let check = run(&other, &["check"]);
+    assert_eq!(check.status.code(), Some(78), "{check:?}");
+    assert!(String::from_utf8(check.stdout).unwrap().contains("there is no user"));
     configure(&other, "nowhere");
     assert_eq!(run(&other, &["check"]).status.code(), Some(78));
     std::fs::write(
@@ -150,7 +153,8 @@ fn check_and_rebuild_say_what_they_found_and_did() {
     let check = run(&place, &["check"]);
     let said = String::from_utf8(check.stdout).unwrap();
     assert_eq!(check.status.code(), Some(0), "{said}");
-    assert!(said.contains("none yet") && !place.database().exists(), "{said}");
+    assert!(said.contains("none yet"), "{said}");
+    assert!(!place.database().exists() && !place.path().join("session.key").exists());
     let rebuild = run(&place, &["rebuild"]);
     assert_eq!(rebuild.status.code(), Some(0));
     let generate = run(&place, &["generate", "--records", "50"]);
