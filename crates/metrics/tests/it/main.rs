@@ -7,3 +7,4 @@ mod place;
 mod process;
 mod recount;
 mod roles;
+mod samples;
