@@ -164,7 +164,7 @@ impl Index {
         let (last_seq, indexed_seq) = self.follow.numbers();
         let archive = self.say(now)?;
         self.standing.send_if_modified(|standing| {
-            let before = standing.clone();
+            let mut before = standing.clone();
             standing.state = match step {
                 Step::Waiting => State::Waiting,
                 Step::More => State::CatchingUp,
@@ -178,6 +178,10 @@ impl Index {
                 (Step::Waiting, _) => standing.archive = None,
                 (_, Some(archive)) => standing.archive = Some(archive),
                 _ => {}
+            }
+            // That it was asked again is no change.
+            if let (Some(before), Some(now)) = (&mut before.archive, &standing.archive) {
+                before.as_of = now.as_of;
             }
             *standing != before
         });

@@ -29,8 +29,9 @@ enum Form {
     Svg,
 }
 
-const PARAMETERS: [&str; 9] =
-    ["from", "to", "bucket", "tz", "group_by", "account", "limit", "width", "height"];
+const ASKED: &[&str] = &["from", "to", "bucket", "tz", "group_by", "account", "limit"];
+/// A drawing has a width and a height besides.
+const DRAWN: &[&str] = &["from", "to", "bucket", "tz", "group_by", "account", "limit", "width", "height"];
 
 pub(super) async fn answer(
     State(app): State<App>,
@@ -39,9 +40,7 @@ pub(super) async fn answer(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let (metric, form) = named(&name)?;
-    // Only a drawing has a width and a height.
-    let known = if form == Form::Svg { &PARAMETERS[..] } else { PARAMETERS.split_at(7).0 };
-    let params = Params::parse(query.as_deref(), known)?;
+    let params = Params::parse(query.as_deref(), if form == Form::Svg { DRAWN } else { ASKED })?;
     let now = clock::now();
     let question = Question::parse(&params, metric, &visitor, now)?;
     let size = chart::Size {
@@ -60,7 +59,9 @@ pub(super) async fn answer(
             (kind, table::csv(&answer)).into_response()
         }
         Form::Svg => {
-            let drawn = chart::svg(&answer, metric.title(), &zone, size).map_err(Problem::internal)?;
+            let draw = move || chart::svg(&answer, metric.title(), &zone, size);
+            let drawn = tokio::task::spawn_blocking(draw).await.map_err(Problem::internal)?;
+            let drawn = drawn.map_err(Problem::internal)?;
             (
                 [(header::CONTENT_TYPE, "image/svg+xml"), (header::CONTENT_SECURITY_POLICY, chart::POLICY)],
                 drawn,

@@ -22,11 +22,12 @@ use crate::settings::Settings;
 use crate::{assets, page, standing};
 
 /// How often alarms are looked for though nothing told of a change.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(10);
 
 pub(super) fn run(loaded: &Loaded, settings: &Settings) -> Outcome {
+    // One thread serves; what takes long (questions, drawings, looking at the host) has threads of its own.
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(1)
         .max_blocking_threads(8)
         .enable_all()
         .build()
