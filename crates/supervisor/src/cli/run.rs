@@ -85,12 +85,11 @@ fn announce(loaded: &Loaded, access: &Access, setup: &Setup, address: SocketAddr
             format!("Nobody can log in yet. Within an hour, set the first password at\n  {origin}{path}\n");
         // Nobody may be there to read it.
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        tracing::info!(door = %address, "waiting for the first password");
     } else if access.is_open() {
-        tracing::info!(
-            "the page is on {origin}/ ; no log-in is needed on this machine, as there is no [[user]]"
-        );
+        tracing::info!(door = %address, "the page is at {origin}/ and needs no log-in, as there is no [[user]]");
     } else {
-        tracing::info!("the page is on {origin}/");
+        tracing::info!(door = %address, "the page is at {origin}/");
     }
 }
 

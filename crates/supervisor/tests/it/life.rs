@@ -25,7 +25,8 @@ impl Installed {
             let to = place.path().join("bin").join(name);
             fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).map(drop)).unwrap();
         }
-        let none = "[ingest]\nenabled = false\n[metrics]\nenabled = false\n";
+        let none =
+            "[supervisor]\nlisten = \"127.0.0.1:0\"\n[ingest]\nenabled = false\n[metrics]\nenabled = false\n";
         fs::write(place.path().join("vigie.toml"), format!("{none}{config}")).unwrap();
         Self { place }
     }

@@ -1,6 +1,13 @@
 //! The supervisor with real processes.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "tests"
+)]
 
+mod door;
 mod fleet;
 mod life;
 mod logs;
