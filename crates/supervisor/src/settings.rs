@@ -172,9 +172,9 @@ impl Service {
         }
     }
 
-    /// A service for tests, without a file: a program in the present folder.
+    /// A program in the present folder, with the defaults of a `[[service]]`.
     #[must_use]
-    pub fn test(id: &str, command: &[&str]) -> Self {
+    pub fn program(id: &str, command: &[&str]) -> Self {
         Self {
             id: id.into(),
             kind: Kind::Service,

@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     fn names(kind: Kind) -> Vec<String> {
-        let mut service = Service::test("worker", &["worker"]);
+        let mut service = Service::program("worker", &["worker"]);
         service.kind = kind;
         service.secrets = vec!["SUPPORT_PASSWORD".into()];
         service.environment = vec![("LEVEL".into(), "fast".into())];

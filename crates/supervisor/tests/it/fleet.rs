@@ -58,7 +58,7 @@ async fn commands_are_idempotent_and_refused_with_a_reason() {
 
 #[tokio::test]
 async fn a_service_gets_its_own_environment_alone() {
-    let mut service = Service::test("a", &["sh", "-c", "env > variables; touch done; exec sleep 600"]);
+    let mut service = Service::program("a", &["sh", "-c", "env > variables; touch done; exec sleep 600"]);
     service.environment = vec![("LEVEL".into(), "fast".into())];
     let rig = Rig::start(vec![service], quick()).await;
     eventually("they are written", || std::path::Path::new(&rig.path("done")).exists()).await;

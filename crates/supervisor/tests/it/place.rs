@@ -32,7 +32,7 @@ pub(crate) fn faulty(id: &str, steps: &[&str]) -> Service {
     let program = fault_child();
     let mut command = vec![program.to_str().unwrap()];
     command.extend(steps);
-    let mut service = Service::test(id, &command);
+    let mut service = Service::program(id, &command);
     service.environment = vec![("NAME".into(), id.into())];
     service
 }

@@ -40,7 +40,7 @@ async fn each_exit_code_has_its_consequence() {
 
 #[tokio::test]
 async fn a_program_that_is_not_there_waits_for_a_person() {
-    let rig = Rig::start(vec![Service::test("a", &["./not-there"])], quick()).await;
+    let rig = Rig::start(vec![Service::program("a", &["./not-there"])], quick()).await;
     let view = rig.until_state("a", State::Fatal).await;
     let reason = rig.fleet.events(0).last().unwrap().reason.clone();
     assert_eq!(view.reason.as_ref(), Some(&reason));
