@@ -82,7 +82,9 @@ impl Running {
     /// Tells whether every process is gone.
     async fn stop(&self, at_once: &CancellationToken) -> bool {
         let settings = &self.fleet.shared.settings;
-        let until = Instant::now() + settings.stop_budget;
+        // The last part of the budget is for what only KILL ends, and for what that does not end either.
+        let budget = settings.stop_budget;
+        let until = Instant::now() + budget.saturating_sub(settings.numbers.kill).max(budget / 2);
         let needs: Vec<_> =
             settings.services.iter().map(|service| (service.id.clone(), service.needs.clone())).collect();
         let layers = layers(&needs);

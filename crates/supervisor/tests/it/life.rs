@@ -89,19 +89,23 @@ fn service(id: &str, program: &Path, steps: &str) -> String {
 async fn after_its_sudden_death_there_is_exactly_one_of_each() {
     let ours = service("ours", Path::new("vigie-fault-child"), r#""append=ours", "forever""#);
     let strange = service("strange", &fault_child(), r#""child=grandchildren", "append=strange", "forever""#);
-    let installed = Installed::new(&format!("{ours}{strange}"));
+    let headless = service("headless", &fault_child(), r#""child=orphans", "append=headless", "forever""#);
+    let installed = Installed::new(&format!("{ours}{strange}{headless}"));
     let mut first = installed.start();
     let (ours, strange) = (installed.pid_in("ours", 1).await, installed.pid_in("strange", 1).await);
     let grandchild = installed.pid_in("grandchildren", 1).await;
+    let (leader, orphan) = (installed.pid_in("headless", 1).await, installed.pid_in("orphans", 1).await);
     first.0.kill().unwrap();
     first.end().await;
     eventually("our child ends by its lifeline", || !alive(ours)).await;
     assert!(alive(strange), "another program knows no lifeline");
+    kill(leader, Signal::KILL);
+    eventually("a group has lost its leader", || !alive(leader)).await;
 
     let mut second = installed.start();
     let (next_ours, next_strange) = (installed.pid_in("ours", 2).await, installed.pid_in("strange", 2).await);
     assert!(
-        !alive(strange) && !alive(grandchild),
+        !alive(strange) && !alive(grandchild) && !alive(orphan),
         "the next life ends what the first left, before anything starts"
     );
     assert!(alive(next_ours) && alive(next_strange));
@@ -129,6 +133,7 @@ async fn a_stranger_with_an_old_number_is_left_alone() {
     installed.pid_in("a", 1).await;
     assert!(stranger.0.try_wait().unwrap().is_none());
     assert!(!installed.path("run/old.process").exists());
+    kill(supervisor.0.id(), Signal::HUP);
     kill(supervisor.0.id(), Signal::INT);
     assert_eq!(supervisor.end().await.code(), Some(0));
 }
