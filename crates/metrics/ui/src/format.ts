@@ -60,6 +60,9 @@ export const shortMonth = (time: Date): string => shortMonthStyle.format(time);
 /** 24 Nov 2026, 22:04 */
 export const moment = (time: Date): string => `${day(time)}, ${minute(time)}`;
 
+/** 24 Nov, 22:04 */
+export const shortMoment = (time: Date): string => `${shortDay(time)}, ${minute(time)}`;
+
 /** 22:04:31, with the day before it when that is another one. */
 export function clockOrDay(time: Date, now: Date): string {
   return day(time) === day(now) ? clock(time) : `${day(time)}, ${clock(time)}`;

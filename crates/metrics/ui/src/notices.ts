@@ -26,6 +26,7 @@ export function notices(summary: Summary | null, mailboxes: Mailboxes | null, no
     const index = ofIndex(summary);
     if (index) found.push(index);
     for (const alarm of summary.alarms) {
+      if ((ingest && alarm.code.startsWith('ingest-')) || (index && alarm.code.startsWith('index-'))) continue;
       found.push({
         key: `${alarm.code} ${alarm.subject}`,
         level: 'bad',

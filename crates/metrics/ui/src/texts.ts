@@ -100,6 +100,7 @@ const en = {
     attachments: (count: string, bytes: string) => `${count} attachments, ${bytes}`,
     mailboxes: 'Mailboxes',
     ok: (count: string) => `${count} ok`,
+    okOf: (ok: string, total: string) => `${ok} of ${total} ok`,
     trouble: (count: string, total: string) => `${count} of ${total} in trouble`,
     none: 'none yet',
     newest: (age: string) => `newest mail ${age}`,

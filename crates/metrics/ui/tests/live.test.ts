@@ -65,11 +65,14 @@ it('is live from the first word of the stream on, and asks for nothing while it 
 
 it('says since when the server is away, and catches up when it is back', async () => {
   stream().say('summary');
+  const heard = new Date();
+  await vi.advanceTimersByTimeAsync(5_000);
   answers = false;
   stream().onerror?.();
   await vi.advanceTimersByTimeAsync(0);
   expect(live.connection).toBe('away');
   const since = live.since;
+  expect(since).toEqual(heard);
   await vi.advanceTimersByTimeAsync(30_000);
   expect(live.since).toEqual(since);
   expect(live.reason).toBe('no connection to the server');

@@ -41,6 +41,15 @@ it('says once why a server cannot be reached', () => {
   expect(found[0]).toMatchObject({ title: 'The mailbox server of demo cannot be reached:', detail: 'connection refused. Next: tried again at 23:12.' });
 });
 
+it('does not say twice what is an alarm, too', () => {
+  const alarms = [
+    { code: 'ingest-not-running', subject: 'ingest', since: fine.as_of, text: 'ingest is not running' },
+    { code: 'archive-disk-low', subject: 'archive', since: fine.as_of, text: 'make room' },
+  ];
+  const stopped = { ...fine, ingest: { ...fine.ingest, running: false }, alarms };
+  expect(titles(stopped, boxes())).toEqual(['Ingest is not running.', 'archive: make room']);
+});
+
 it('does not repeat an alarm, and makes hostile names inert', () => {
   const alarm = { code: 'mailbox-stale', subject: 'demo/a\u202Eb', since: '2026-11-24T21:00:00Z', text: 'no proof of life' };
   const found = titles({ ...fine, alarms: [alarm] }, boxes(box('a\u202Eb', { ok: false, state: 'stale' })));

@@ -13,7 +13,7 @@ export class Problem extends Error {
   }
 }
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 10_000;
 
 /** `/api/v1/<path>` with its query; parameters that are null are left out. */
 export function address(path: string, query: Record<string, string | null> = {}): string {

@@ -29,8 +29,9 @@ export interface Summary {
   index: {
     state: 'ok' | 'waiting' | 'catching-up' | 'error';
     detail: string | null;
-    last_seq: number;
-    indexed_seq: number;
+    /** null for who sees some accounts only: they count everything. */
+    last_seq: number | null;
+    indexed_seq: number | null;
     records_behind: number;
   };
   messages: number;

@@ -24,11 +24,13 @@ export function cpu(answer: TimeAnswer, palette: Palette): View {
   const peak = highest(known);
   const mean = known.reduce((sum, [, value]) => sum + value, 0) / known.length;
   const summary = peak ? t.cpu.summary(format.percent(mean), format.percent(peak[1]), format.moment(new Date(peak[0]))) : '';
+  // Little is shown as little, yet not as a line on the ground.
+  const top = [0.1, 0.2, 0.4, 0.6, 0.8].find((step) => (peak?.[1] ?? 0) <= step) ?? 1;
   const line = { id: 'cpu', name: t.cpu.name, colour: palette.one, points };
   return view(answer, palette, [line], format.percent, summary, {
     ...valueAxis(palette, format.percent),
-    // Little is shown as little, yet not as a line on the ground.
-    max: Math.min(1, Math.max(0.1, Math.ceil((peak?.[1] ?? 0) * 12) / 10)),
+    max: top,
+    interval: top / 4,
   });
 }
 

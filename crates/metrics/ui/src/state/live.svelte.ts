@@ -26,13 +26,14 @@ const RETRY_MS = 3_000;
 
 export class Live {
   connection = $state<Connection>('connecting');
-  /** While away: since when, and why. */
+  /** While away: since when, which is when it was last heard of if it ever was, and why. */
   since = $state<Date | null>(null);
   reason = $state('');
 
   #stream: EventSource | null = null;
   /** Streams in a row that ended without a word. */
   #failures = 0;
+  #lastHeard: Date | null = null;
   #missed = false;
   #polling = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -110,11 +111,12 @@ export class Live {
       const [summary, mailboxes, host] = await Promise.all([
         get<Summary>(address('summary', { tz: this.tz })),
         get<Mailboxes>(address('mailboxes')),
-        get<Host>(address('host')),
+        // In its first second metrics has not looked at the host yet.
+        get<Host>(address('host')).catch(() => null),
       ]);
       this.listener.summary(summary);
       this.listener.mailboxes(mailboxes);
-      this.listener.host(host);
+      if (host) this.listener.host(host);
       this.#answered();
     } catch (error) {
       this.#unanswered(error instanceof Problem ? error.message : t.problem.unreadable);
@@ -134,13 +136,14 @@ export class Live {
 
   #unanswered(why: string): void {
     this.#drop();
-    this.since ??= new Date();
+    this.since ??= this.#lastHeard ?? new Date();
     this.reason = why;
     this.connection = 'away';
     if (!document.hidden) this.#expect(RETRY_MS);
   }
 
   #caughtUp(): void {
+    this.#lastHeard = new Date();
     this.since = null;
     if (!this.#missed) return;
     this.#missed = false;
