@@ -1,8 +1,9 @@
 //! Builds the front end when its sources have changed, and lists its files for `src/assets.rs` to embed.
 //!
 //! `VIGIE_UI=require` makes a missing or failing npm an error (continuous integration, releases), `VIGIE_UI=skip`
-//! never runs npm. Otherwise, where npm cannot do it, the crate builds all the same, without a front end and with a
-//! warning that says so.
+//! never runs npm, and `VIGIE_UI=built` takes what is in `ui/dist`, made elsewhere of the same sources (the container
+//! image), and fails without. Otherwise, where npm cannot do it, the crate builds all the same, without a front end
+//! and with a warning that says so.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -54,8 +55,8 @@ fn run() -> Result<()> {
     let mode = env::var("VIGIE_UI").unwrap_or_default();
     let dist = match front_end(&ui, &mode) {
         Ok(dist) => dist,
-        Err(error) if mode == "require" => {
-            return Err(format!("the front end cannot be built (VIGIE_UI=require): {error}").into());
+        Err(error) if matches!(mode.as_str(), "require" | "built") => {
+            return Err(format!("there is no front end to build in (VIGIE_UI={mode}): {error}").into());
         }
         Err(error) => {
             let text = format!("the dashboard's front end is not built in: {error}");
@@ -81,6 +82,12 @@ fn run() -> Result<()> {
 /// The folder with the front end of the present sources; `None` when there is none and none was wanted.
 fn front_end(ui: &Path, mode: &str) -> Result<Option<PathBuf>> {
     let dist = ui.join("dist");
+    if mode == "built" {
+        println!("cargo:rerun-if-changed=ui/dist");
+        let index = dist.join("index.html");
+        fs::metadata(&index).map_err(|error| format!("{}: {error}", index.display()))?;
+        return Ok(Some(dist));
+    }
     let stamp = dist.join(".sources");
     let sources = fingerprint(ui, &SOURCES)?;
     if fs::read_to_string(&stamp).is_ok_and(|built| built == sources) {
