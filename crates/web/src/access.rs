@@ -31,7 +31,7 @@ use self::users::{User, Users};
 
 pub use self::guard::Token;
 pub use self::password::{hash as hash_password, is_hash};
-pub use self::users::first_operator;
+pub use self::users::{first_operator, is_name};
 pub use self::visitor::Visitor;
 pub use vigie_common::config::Role;
 

@@ -13,6 +13,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use vigie_common::clock;
 
+use crate::token::same;
+
 /// Environment variable by which a supervisor gives its children the token of its probe.
 pub const PROBE_TOKEN: &str = "VIGIE_PROBE_TOKEN";
 
@@ -92,11 +94,6 @@ impl Health {
         let given = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
         given.and_then(|v| v.strip_prefix("Bearer ")).is_some_and(|given| same(given, token))
     }
-}
-
-/// Compares without telling by its duration where two tokens differ.
-fn same(a: &str, b: &str) -> bool {
-    a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
 }
 
 /// Set on a request by whoever knows that its sender may see alarms.

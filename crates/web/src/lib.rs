@@ -7,6 +7,7 @@
 //! - [`health`]: `/healthz` and `/readyz`, alarms
 //! - [`host`]: what only this machine may ask for
 //! - [`problem`]: errors as `application/problem+json`
+//! - [`token`]: comparing what only some may know
 //!
 //! For those that people look at (feature `faces`):
 //! - [`access`]: who may do what: users, sessions, Host, Origin and CSRF checks, headers, the log-in page
@@ -17,6 +18,7 @@ pub mod health;
 pub mod host;
 pub mod problem;
 pub mod serve;
+pub mod token;
 
 #[cfg(feature = "faces")]
 pub use self::access::{Access, AccessError, Visitor};

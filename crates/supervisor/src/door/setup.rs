@@ -19,6 +19,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use vigie_common::text::inert;
 use vigie_web::access::{self, Token};
+use vigie_web::token::same;
 use vigie_web::{Parameters, Problem};
 
 use super::Door;
@@ -87,11 +88,6 @@ impl Setup {
     }
 }
 
-/// Without telling by its duration where two tokens differ.
-fn same(a: &str, b: &str) -> bool {
-    a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
-}
-
 #[derive(Template)]
 #[template(path = "setup.html")]
 struct Page<'a> {
@@ -145,8 +141,7 @@ pub(super) async fn set(
             &Page { csrf: &csrf, token, name, fault: Some(fault), shortest: SHORTEST },
         )
     };
-    let plain = |c: char| c.is_alphanumeric() || "._-@+".contains(c);
-    if given.name.is_empty() || given.name.chars().count() > 64 || !given.name.chars().all(plain) {
+    if !access::is_name(&given.name) {
         return again("A name has 1 to 64 letters, digits, or . _ - @ +");
     }
     let length = given.password.chars().count();

@@ -15,6 +15,7 @@ use super::session::Session;
 use super::{Access, Visitor, headers, login};
 use crate::health::MaySeeAlarms;
 use crate::host::misdirected;
+use crate::token::same;
 use crate::{Peer, Problem};
 
 /// A request's body is complete within this, and no larger than that.
@@ -223,11 +224,6 @@ fn given(headers: &HeaderMap, body: &[u8]) -> Option<String> {
     }
     let fields: Vec<(String, String)> = serde_urlencoded::from_bytes(body).ok()?;
     fields.into_iter().find(|(name, _)| name == "csrf").map(|(_, token)| token)
-}
-
-fn same(a: &str, b: &str) -> bool {
-    use subtle::ConstantTimeEq;
-    a.as_bytes().ct_eq(b.as_bytes()).into()
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

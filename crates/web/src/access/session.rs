@@ -8,7 +8,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-use subtle::ConstantTimeEq;
+
+use crate::token::same;
 
 /// A session is valid for so long.
 pub(super) const LIFETIME: SignedDuration = SignedDuration::from_hours(12);
@@ -53,7 +54,7 @@ impl Session {
     /// Whether the password is still the one that was given.
     pub(super) fn knows(&self, password_hash: &str, key: &Key) -> bool {
         let now = key.fingerprint(password_hash);
-        self.password.as_ref().is_some_and(|then| then.as_bytes().ct_eq(now.as_bytes()).into())
+        self.password.as_ref().is_some_and(|then| same(then, &now))
     }
 
     /// The cookie's value.
@@ -66,7 +67,7 @@ impl Session {
     /// Reads a cookie's value; `None` when it is not ours, or its time is over.
     pub(super) fn open(value: &str, key: &Key, now: Timestamp) -> Option<Self> {
         let (said, seal) = value.split_once('.')?;
-        if !bool::from(key.sign("session", said).as_bytes().ct_eq(seal.as_bytes())) {
+        if !same(&key.sign("session", said), seal) {
             return None;
         }
         let session: Self = serde_json::from_slice(&BASE64URL_NOPAD.decode(said.as_bytes()).ok()?).ok()?;

@@ -101,8 +101,7 @@ fn parse(text: &str) -> Result<Vec<User>, String> {
 impl User {
     fn from_config(raw: &config::User) -> Result<Self, String> {
         let shown = inert(&raw.name, 40);
-        let plain = |c: char| c.is_alphanumeric() || "._-@+".contains(c);
-        if raw.name.is_empty() || raw.name.chars().count() > 64 || !raw.name.chars().all(plain) {
+        if !is_name(&raw.name) {
             return Err(format!("user `{shown}`: a name has 1 to 64 letters, digits, or . _ - @ +"));
         }
         if !password::is_hash(&raw.password_hash) {
@@ -117,6 +116,13 @@ impl User {
             accounts: raw.accounts.clone(),
         })
     }
+}
+
+/// Whether a user may be called so: 1 to 64 letters, digits, or `. _ - @ +`.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    let plain = |c: char| c.is_alphanumeric() || "._-@+".contains(c);
+    (1..=64).contains(&name.chars().count()) && name.chars().all(plain)
 }
 
 /// What `users.toml` holds for one operator.
