@@ -53,7 +53,8 @@ pub(super) async fn pass(State(access): State<Access>, request: Request, next: N
         let kept = std::mem::take(response.headers_mut());
         response = problem.about(&path, &id).into_response();
         for (name, value) in &kept {
-            if !matches!(*name, header::CONTENT_TYPE | header::CONTENT_LENGTH) {
+            // They were about the body that is gone, which may have been compressed on its way here.
+            if !matches!(*name, header::CONTENT_TYPE | header::CONTENT_LENGTH | header::CONTENT_ENCODING) {
                 response.headers_mut().insert(name, value.clone());
             }
         }

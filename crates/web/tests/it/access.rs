@@ -144,6 +144,14 @@ async fn answers_carry_the_headers_that_a_browser_needs() {
     assert!(answer.header("access-control-allow-origin").is_none());
 }
 
+#[tokio::test]
+async fn a_problem_written_anew_is_not_called_compressed() {
+    let face = Face::start(LOCAL, "").await;
+    let answer = face.get("/compressed", "").await;
+    assert_eq!((answer.status, answer.header("content-encoding")), (404, None));
+    assert!(answer.body.contains("no such sender") && answer.body.contains("/compressed"), "{}", answer.body);
+}
+
 #[test]
 fn a_face_that_others_reach_needs_a_user_and_encryption() {
     let folder = tempfile::tempdir().unwrap();

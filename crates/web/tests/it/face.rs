@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use axum::Router;
+use axum::http::header;
 use axum::routing::get;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use vigie_common::config::Loaded;
 use vigie_common::shutdown::Shutdown;
-use vigie_web::{Access, Health, Listener, Visitor, health, serve};
+use vigie_web::{Access, Health, Listener, Problem, Visitor, health, serve};
 
 pub(crate) struct Face {
     pub(crate) address: SocketAddr,
@@ -64,7 +65,13 @@ impl Face {
             format!("{} {} {}", visitor.name().unwrap_or("-"), visitor.role().as_str(), visitor.csrf())
         };
         let health = Health::new("1.2.3");
-        let router = Router::new().route("/", get(who).post(who)).merge(health::routes(health));
+        // As a layer below the guard would make it of a problem.
+        let compressed =
+            async || ([(header::CONTENT_ENCODING, "gzip")], Problem::not_found("no such sender"));
+        let router = Router::new()
+            .route("/", get(who).post(who))
+            .route("/compressed", get(compressed))
+            .merge(health::routes(health));
         let shutdown = Shutdown::new();
         tokio::spawn(serve(listener, access.guard(vigie_web::problem::fallbacks(router)), shutdown.clone()));
         Self { address, folder, shutdown }
