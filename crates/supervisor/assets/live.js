@@ -5,13 +5,24 @@
   let asked = null;
   let last = new Date();
 
-  const busy = (part) => part.querySelector("details[open]") || (part.contains(document.activeElement) && document.activeElement.matches("button, input"));
+  // Being answered, or under a finger.
+  const busy = (part) => part.querySelector("details[open], :active");
+
+  /** Where the keyboard is in a part, seen in the fresh one: what says the same there. */
+  function place(old, fresh) {
+    const held = document.activeElement;
+    if (held === old) return fresh;
+    if (!old.contains(held)) return null;
+    return [...fresh.querySelectorAll("a, button, summary")].find((stop) => stop.textContent === held.textContent);
+  }
 
   function exchange(old, fresh) {
     if (old.outerHTML === fresh.outerHTML || busy(old)) return;
     const below = old.scrollHeight - old.scrollTop - old.clientHeight;
     const { scrollTop } = old;
+    const stop = place(old, fresh);
     old.replaceWith(fresh);
+    stop?.focus({ preventScroll: true });
     if (fresh.hasAttribute("data-tail")) fresh.scrollTop = below < 40 ? fresh.scrollHeight : scrollTop;
   }
 
@@ -44,7 +55,8 @@
 
   const log = document.getElementById("lines");
   if (log) log.scrollTop = log.scrollHeight;
-  const id = new URLSearchParams(location.search).get("log");
+  // A log that the page does not show is not ours to follow.
+  const id = log?.dataset.log;
   const stream = new EventSource("/api/v1/services/stream" + (id ? "?log=" + encodeURIComponent(id) : ""));
   for (const topic of ["service", "event", "sample", "log", "resync"]) stream.addEventListener(topic, soon);
   stream.onopen = soon;
