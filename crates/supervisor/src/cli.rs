@@ -40,6 +40,8 @@ enum Command {
     Stop(control::Arguments),
     /// Stop services and start them again
     Restart(control::Arguments),
+    /// Forget the failures of services; what waits because of them is tried at once
+    Reset(control::Arguments),
     /// Print the last lines of a service's output
     Logs(logs::Arguments),
     /// Tell whether the running supervisor is well; for HEALTHCHECK and monitoring
@@ -63,6 +65,7 @@ impl Cli {
             Command::Start(asked) => control::run(&self.client()?, Verb::Start, asked),
             Command::Stop(asked) => control::run(&self.client()?, Verb::Stop, asked),
             Command::Restart(asked) => control::run(&self.client()?, Verb::Restart, asked),
+            Command::Reset(asked) => control::run(&self.client()?, Verb::Reset, asked),
             Command::Logs(asked) => logs::run(&self.client()?, asked),
             Command::Health => health::run(&self.client()?),
             Command::Check => check::run(&self.arguments.load()?),

@@ -1,4 +1,4 @@
-//! `start`, `stop`, `restart`: asked one after the other, and waited for.
+//! `start`, `stop`, `restart`, `reset`: asked one after the other, and waited for.
 
 use serde::Deserialize;
 use vigie_common::cli::{Failure, Outcome, say};
@@ -46,9 +46,11 @@ pub(super) fn run(client: &Client, verb: Verb, arguments: &Arguments) -> Outcome
             continue;
         }
         let done: Done = client.post(&format!("{path}?wait=45s"))?;
-        let wanted = match verb {
-            Verb::Stop => ["stopped", "stopped"],
-            Verb::Start | Verb::Restart | Verb::Reset => ["running", "exited"],
+        let wanted: &[&str] = match verb {
+            Verb::Stop => &["stopped"],
+            Verb::Start | Verb::Restart => &["running", "exited"],
+            // What is down stays down.
+            Verb::Reset => &["running", "exited", "stopped"],
         };
         let pid = done.pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
         if wanted.contains(&done.state.as_str()) {

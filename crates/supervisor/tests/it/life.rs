@@ -214,3 +214,25 @@ async fn as_process_1_it_reaps_hands_signals_on_and_ends_as_its_child() {
     fs::write(installed.path("vigie.toml"), "[nonsense]\n").unwrap();
     assert_eq!(Guard(installed.command(&NAMESPACE).spawn().unwrap()).end().await.code(), Some(78));
 }
+
+#[tokio::test]
+async fn the_command_line_resets_what_waits_and_leaves_down_what_is_down() {
+    let waits = service("waits", Path::new("./not-there-yet"), r#""forever""#);
+    let installed = Installed::new(&waits);
+    let mut supervisor = installed.start();
+    let ask = |verb: &str| {
+        let [program, _, config, file] = &installed.arguments()[..] else { panic!("other arguments") };
+        let output = Command::new(program).args([verb, "waits", config, file]).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    eventually("it listens", || installed.path("run/supervisor.sock").exists()).await;
+    let (code, said) = ask("reset");
+    assert!(code == Some(74) && said.starts_with("waits: fatal"), "{code:?} {said}");
+    fs::copy(fault_child(), installed.path("not-there-yet")).unwrap();
+    let (code, said) = ask("reset");
+    assert!(code == Some(0) && said.starts_with("waits: running, process "), "{code:?} {said}");
+    assert_eq!(ask("stop"), (Some(0), "waits: stopped\n".into()));
+    assert_eq!(ask("reset"), (Some(0), "waits: stopped\n".into()));
+    kill(supervisor.0.id(), Signal::TERM);
+    assert_eq!(supervisor.end().await.code(), Some(0));
+}
