@@ -8,6 +8,7 @@ mod ingest;
 mod measure;
 mod metrics;
 mod server;
+mod supervisor;
 
 #[derive(Subcommand)]
 pub(crate) enum Bench {
@@ -15,11 +16,14 @@ pub(crate) enum Bench {
     Ingest(ingest::Options),
     /// Every answer of `vigie-metrics` over a million made-up messages
     Metrics(metrics::Options),
+    /// From the end of a process to the next one, memory and wakeups: `vigie-supervisor`, runit, supervisord, Monit
+    Supervisor(supervisor::Options),
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Ingest(options) => ingest::run(options),
         Bench::Metrics(options) => metrics::run(options),
+        Bench::Supervisor(options) => supervisor::run(options),
     }
 }

@@ -8,6 +8,15 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
+/// Lets time pass.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "real processes are watched here: nothing tells when they change"
+)]
+pub(crate) fn pause(duration: Duration) {
+    std::thread::sleep(duration);
+}
+
 /// Seconds since 1970.
 #[expect(clippy::disallowed_methods, reason = "the edge: names a run")]
 pub(crate) fn epoch_seconds() -> u64 {

@@ -14,28 +14,46 @@ use crate::terminal::say;
 pub(crate) struct Package {
     name: &'static str,
     present: fn() -> bool,
+    /// What the package starts when it is installed.
+    service: Option<&'static str>,
+}
+
+impl Package {
+    const fn new(name: &'static str, present: fn() -> bool) -> Self {
+        Self { name, present, service: None }
+    }
+
+    const fn with_service(name: &'static str, service: &'static str, present: fn() -> bool) -> Self {
+        Self { name, present, service: Some(service) }
+    }
 }
 
 /// The real IMAP server that tests and measurements run against.
 pub(crate) const DOVECOT: [Package; 2] = [
-    Package {
-        name: "dovecot-imapd",
-        present: || installed("dovecot") && installed("doveadm") && serves("imap"),
-    },
-    Package { name: "dovecot-lmtpd", present: || serves("lmtp") },
+    Package::with_service("dovecot-imapd", "dovecot.service", || {
+        installed("dovecot") && installed("doveadm") && serves("imap")
+    }),
+    Package::new("dovecot-lmtpd", || serves("lmtp")),
 ];
 
 /// Reads raw segments back.
-pub(crate) const ZSTD: Package = Package { name: "zstd", present: || installed("zstd") };
+pub(crate) const ZSTD: Package = Package::new("zstd", || installed("zstd"));
 
 /// What TLS is built on.
 pub(crate) const OPENSSL: [Package; 2] = [
-    Package { name: "pkg-config", present: || installed("pkg-config") },
-    Package { name: "libssl-dev", present: || asks_pkg_config("openssl") },
+    Package::new("pkg-config", || installed("pkg-config")),
+    Package::new("libssl-dev", || asks_pkg_config("openssl")),
 ];
 
 /// The peer that the backfill is measured against.
-pub(crate) const MBSYNC: Package = Package { name: "isync", present: || installed("mbsync") };
+pub(crate) const MBSYNC: Package = Package::new("isync", || installed("mbsync"));
+
+/// The peers that the supervisor is measured against.
+pub(crate) const SUPERVISORS: [Package; 3] = [
+    Package::with_service("monit", "monit.service", || installed("monit")),
+    Package::with_service("supervisor", "supervisor.service", || installed("supervisord")),
+    Package::new("runit", || installed("runsvdir")),
+];
 
 /// Whether the front end can be built.
 pub(crate) fn has_npm() -> bool {
@@ -60,12 +78,13 @@ pub(crate) fn ensure_installed<'a>(packages: impl IntoIterator<Item = &'a Packag
         );
     }
     say(format_args!("installing {list}"))?;
-    let dovecot_is_new = names.contains(&"dovecot-imapd");
     apt_get(&["update", "-qq"])?;
     apt_get(&[&["install", "-y", "-qq", "--no-install-recommends"], names.as_slice()].concat())?;
-    if dovecot_is_new && Path::new("/run/systemd/system").exists() {
-        // The package starts a mail server on the public ports; only its program is wanted.
-        run(Command::new("systemctl").args(["disable", "--now", "dovecot.service"]))?;
+    if Path::new("/run/systemd/system").exists() {
+        // The packages start what they bring, on public ports even; only the programs are wanted.
+        for service in missing.iter().filter_map(|package| package.service) {
+            run(Command::new("systemctl").args(["disable", "--now", service]))?;
+        }
     }
     let still: Vec<&str> = missing.iter().filter(|p| !(p.present)()).map(|p| p.name).collect();
     ensure!(still.is_empty(), "apt-get succeeded, but what {} should bring is not there", still.join(", "));

@@ -1,0 +1,38 @@
+//! The command line: one file a command.
+
+use anyhow::Result;
+use clap::Parser;
+
+use crate::{bench, ci, run_all, test, tidy};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "What is done with the workspace as a whole"
+)]
+pub(crate) enum Command {
+    /// Build and run everything: on the demo mailbox, or on real ones with --config
+    RunAll(run_all::Options),
+    /// Install what the tests need (Debian, as root), then run every test
+    Test(test::Options),
+    /// Everything a change must pass: fmt, tidy, clippy, doc, test
+    Ci,
+    /// Check the rules of the house that no compiler knows
+    Tidy,
+    /// Measure, side by side with what others do
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
+
+impl Command {
+    pub(crate) fn run(&self) -> Result<()> {
+        match self {
+            Self::RunAll(options) => run_all::run(options),
+            Self::Test(options) => test::run(options),
+            Self::Ci => ci::run(),
+            Self::Tidy => tidy::run(),
+            Self::Bench(bench) => bench::run(bench),
+        }
+    }
+}
