@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Parser;
 
-use crate::{bench, ci, run_all, test, tidy};
+use crate::{bench, ci, run_all, test, tidy, trial};
 
 #[derive(Parser)]
 #[command(
@@ -23,6 +23,9 @@ pub(crate) enum Command {
     /// Measure, side by side with what others do
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Try what the whole promises, for longer than a test may take
+    #[command(subcommand)]
+    Trial(trial::Trial),
 }
 
 impl Command {
@@ -33,6 +36,7 @@ impl Command {
             Self::Ci => ci::run(),
             Self::Tidy => tidy::run(),
             Self::Bench(bench) => bench::run(bench),
+            Self::Trial(trial) => trial::run(trial),
         }
     }
 }

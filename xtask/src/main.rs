@@ -20,6 +20,7 @@ mod setup;
 mod terminal;
 mod test;
 mod tidy;
+mod trial;
 mod workspace;
 
 fn main() -> ExitCode {
