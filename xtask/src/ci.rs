@@ -22,7 +22,7 @@ pub(crate) fn run() -> Result<()> {
         command.env("RUSTDOCFLAGS", "-D warnings");
         cargo::run(command)
     })?;
-    step("test", || test::all(&[]))?;
+    step("test", test::all)?;
     say(format_args!("ci: passed in {}", clock::shown(started.elapsed())))
 }
 

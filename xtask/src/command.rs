@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Parser;
 
-use crate::{bench, ci, run_all, test, tidy, trial};
+use crate::{bench, browser, ci, run_all, test, tidy, trial};
 
 #[derive(Parser)]
 #[command(
@@ -14,8 +14,10 @@ use crate::{bench, ci, run_all, test, tidy, trial};
 pub(crate) enum Command {
     /// Build and run everything: on the demo mailbox, or on real ones with --config
     RunAll(run_all::Options),
-    /// Install what the tests need (Debian, as root), then run every test
+    /// Install what the tests need (Debian, as root), then run every test, in a browser, too
     Test(test::Options),
+    /// Take the pictures of the README anew
+    Screenshots,
     /// Everything a change must pass: fmt, tidy, clippy, doc, test
     Ci,
     /// Check the rules of the house that no compiler knows
@@ -33,6 +35,7 @@ impl Command {
         match self {
             Self::RunAll(options) => run_all::run(options),
             Self::Test(options) => test::run(options),
+            Self::Screenshots => browser::screenshots(),
             Self::Ci => ci::run(),
             Self::Tidy => tidy::run(),
             Self::Bench(bench) => bench::run(bench),

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 mod bench;
+mod browser;
 mod cargo;
 mod chance;
 mod ci;

@@ -45,6 +45,9 @@ pub(crate) const OPENSSL: [Package; 2] = [
     Package::new("libssl-dev", || asks_pkg_config("openssl")),
 ];
 
+/// The browser that the pages are tested in.
+pub(crate) const CHROMIUM: Package = Package { name: "chromium", present: || installed("chromium") };
+
 /// The peer that the backfill is measured against.
 pub(crate) const MBSYNC: Package = Package::new("isync", || installed("mbsync"));
 

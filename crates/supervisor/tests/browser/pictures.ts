@@ -1,0 +1,37 @@
+/** Takes the pictures of the README into the folder VIGIE_PICTURES. Look at them before committing them. */
+
+import { join } from 'node:path';
+
+import { expect, test } from './fixtures';
+
+test.use({
+  demo: [{ messages: 2000, every: '4s', talker: false }, { scope: 'worker' }],
+  viewport: { width: 1280, height: 900 },
+});
+test.setTimeout(600_000);
+
+const folder = process.env['VIGIE_PICTURES'] ?? '.';
+
+/** Points of the CPU's chart: what has been measured so far. */
+const MEASURED = 18;
+
+test('dashboard and services', async ({ page, vigie }) => {
+  const measured = async () => {
+    const { series } = (await vigie.api('series/host_cpu?from=now-1h&bucket=1m')) as { series?: { points: [string, number | null][] }[] };
+    return series?.[0]?.points.filter(([, usage]) => usage !== null).length ?? 0;
+  };
+  await expect.poll(measured, { timeout: 500_000, intervals: [5_000] }).toBeGreaterThanOrEqual(MEASURED / 6);
+
+  await page.goto('/services?log=ingest');
+  await expect(page.getByTestId('service-metrics')).toHaveAttribute('data-state', 'running');
+  await page.evaluate(() => document.fonts.ready);
+  await page.screenshot({ path: join(folder, 'services.png'), animations: 'disabled' });
+
+  await page.goto('/?range=90d');
+  await expect(page.getByTestId('live')).toHaveAttribute('data-state', 'live');
+  for (const id of ['chart-messages', 'chart-hours', 'chart-sizes', 'chart-cpu', 'chart-memory']) {
+    await expect(page.getByTestId(id)).toHaveAttribute('data-state', 'shown');
+    await expect(page.getByTestId(id)).toHaveAttribute('aria-busy', 'false');
+  }
+  await page.screenshot({ path: join(folder, 'dashboard.png'), fullPage: true, animations: 'disabled' });
+});
