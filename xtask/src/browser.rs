@@ -1,4 +1,4 @@
-//! The tests of the pages in a real browser, and the pictures of the README: `crates/supervisor/tests/browser`.
+//! The front end's tests, those of the pages in a real browser, and the pictures of the README: `crates/supervisor/tests/browser`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,18 @@ pub(crate) fn tests() -> Result<()> {
     let started = clock::now();
     npm("test", &[])?;
     say(format_args!("browser tests passed in {}", clock::shown(started.elapsed())))
+}
+
+/// Checks the front end, and runs its own tests. Its dependencies are there once `vigie-metrics` is built.
+pub(crate) fn front_end() -> Result<()> {
+    let started = clock::now();
+    let package = workspace::root().join("crates/metrics/ui");
+    for script in ["check", "test"] {
+        let mut command = Command::new("npm");
+        command.args(["run", "--silent", script]);
+        run(command, &package)?;
+    }
+    say(format_args!("the front end's tests passed in {}", clock::shown(started.elapsed())))
 }
 
 /// `cargo xtask screenshots`: takes the pictures of the README anew.

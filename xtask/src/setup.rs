@@ -46,7 +46,7 @@ pub(crate) const OPENSSL: [Package; 2] = [
 ];
 
 /// The browser that the pages are tested in.
-pub(crate) const CHROMIUM: Package = Package { name: "chromium", present: || installed("chromium") };
+pub(crate) const CHROMIUM: Package = Package::new("chromium", || installed("chromium"));
 
 /// The peer that the backfill is measured against.
 pub(crate) const MBSYNC: Package = Package::new("isync", || installed("mbsync"));

@@ -39,6 +39,7 @@ pub(crate) fn setup() -> Result<()> {
 /// Runs every test.
 pub(crate) fn all() -> Result<()> {
     cargo_test(&[])?;
+    browser::front_end()?;
     browser::tests()
 }
 
