@@ -40,7 +40,7 @@ test('without its server a mailbox says that it cannot be reached, and why', asy
 
   await expect(mailbox).toHaveAttribute('data-ok', 'false');
   await expect(mailbox).toContainText(/cannot reach localhost:\d+: nothing listens/);
-  await expect(page.getByTestId('notice')).toContainText('The mailbox server of demo cannot be reached');
+  await expect(page.getByTestId('notice').first()).toContainText('The mailbox server of demo cannot be reached');
 
   await vigie.command('start', 'mailbox');
   await expect(mailbox).toHaveAttribute('data-ok', 'true');

@@ -5,26 +5,25 @@ import { join } from 'node:path';
 import { expect, test } from './fixtures';
 
 test.use({
-  demo: [{ messages: 2000, every: '4s', talker: false }, { scope: 'worker' }],
-  viewport: { width: 1280, height: 900 },
+  // So slow that the day of the picture looks like the others.
+  demo: [{ messages: 2000, every: '40s', talker: false }, { scope: 'worker' }],
+  viewport: { width: 1280, height: 720 },
 });
 test.setTimeout(600_000);
 
 const folder = process.env['VIGIE_PICTURES'] ?? '.';
-
-/** Points of the CPU's chart: what has been measured so far. */
-const MEASURED = 18;
+/** Until the lines of the host are lines. */
+const MINUTES = 3;
 
 test('dashboard and services', async ({ page, vigie }) => {
   const measured = async () => {
     const { series } = (await vigie.api('series/host_cpu?from=now-1h&bucket=1m')) as { series?: { points: [string, number | null][] }[] };
     return series?.[0]?.points.filter(([, usage]) => usage !== null).length ?? 0;
   };
-  await expect.poll(measured, { timeout: 500_000, intervals: [5_000] }).toBeGreaterThanOrEqual(MEASURED / 6);
+  await expect.poll(measured, { timeout: 500_000, intervals: [5_000] }).toBeGreaterThan(MINUTES);
 
   await page.goto('/services?log=ingest');
   await expect(page.getByTestId('service-metrics')).toHaveAttribute('data-state', 'running');
-  await page.evaluate(() => document.fonts.ready);
   await page.screenshot({ path: join(folder, 'services.png'), animations: 'disabled' });
 
   await page.goto('/?range=90d');
@@ -33,5 +32,8 @@ test('dashboard and services', async ({ page, vigie }) => {
     await expect(page.getByTestId(id)).toHaveAttribute('data-state', 'shown');
     await expect(page.getByTestId(id)).toHaveAttribute('aria-busy', 'false');
   }
-  await page.screenshot({ path: join(folder, 'dashboard.png'), fullPage: true, animations: 'disabled' });
+  // Without the host's charts: what there is to see is above them.
+  const end = await page.getByTestId('panel-mailboxes').boundingBox();
+  const clip = { x: 0, y: 0, width: 1280, height: (end?.y ?? 700) + (end?.height ?? 0) + 12 };
+  await page.screenshot({ path: join(folder, 'dashboard.png'), fullPage: true, clip, animations: 'disabled' });
 });

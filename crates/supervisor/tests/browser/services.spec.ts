@@ -20,6 +20,8 @@ test('a service is stopped, started and restarted, and other pages follow by the
   const other = await context.newPage();
   await other.goto('/services');
   await other.evaluate('window.__same = true');
+  // Else it is painted rarely.
+  await page.bringToFront();
   await page.goto('/services');
   await state(page, 'talker', 'running');
   const before = await pid(page, 'talker');
