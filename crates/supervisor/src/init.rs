@@ -7,7 +7,8 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, wait};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, kill_process_group, wait};
+use rustix::termios::{tcgetpgrp, tcsetpgrp};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use vigie_common::exit::Exit;
@@ -29,10 +30,11 @@ fn run() -> io::Result<ExitCode> {
     let mut signals = Signals::new([SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2])?;
     let child = Command::new(std::env::current_exe()?)
         .args(std::env::args_os().skip(1))
-        // Ctrl-C at a terminal reaches us alone and is handed on: twice would mean "at once".
+        // Ctrl-C at a terminal reaches one of us alone: twice would mean "at once".
         .process_group(0)
         .spawn()?;
     let child = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
+    hand_over_terminal(child);
     for signal in signals.forever() {
         if signal == SIGCHLD {
             if let Some(status) = reap(child) {
@@ -44,6 +46,16 @@ fn run() -> io::Result<ExitCode> {
         }
     }
     Ok(Exit::Internal.into())
+}
+
+/// Where a terminal is ours (`docker run -it`), only the group that is in its foreground may read from it.
+fn hand_over_terminal(child: Pid) {
+    let terminal = io::stdin();
+    let ours = tcgetpgrp(&terminal).is_ok_and(|foreground| foreground == getpid());
+    if ours && tcsetpgrp(&terminal, child).is_ok() {
+        // It was stopped if it has tried already.
+        let _ = kill_process_group(child, Signal::CONT);
+    }
 }
 
 /// Waits for all that has ended; tells how `child` did, if it is among them.

@@ -1,6 +1,7 @@
 //! The program itself: its sudden death, its next life, and as process 1.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -235,4 +236,23 @@ async fn the_command_line_resets_what_waits_and_leaves_down_what_is_down() {
     assert_eq!(ask("reset"), (Some(0), "waits: stopped\n".into()));
     kill(supervisor.0.id(), Signal::TERM);
     assert_eq!(supervisor.end().await.code(), Some(0));
+}
+
+/// `docker run -it` gives process 1 a terminal; the command reads from it, and Ctrl-C is for the command.
+#[tokio::test]
+async fn as_process_1_it_leaves_the_terminal_to_its_child() {
+    if !namespaces() {
+        return;
+    }
+    let installed = Installed::new("");
+    let supervisor = installed.path("bin/vigie-supervisor");
+    // As an engine starts it: process 1 leads the session of the terminal.
+    let command =
+        format!("{} --kill-child setsid --ctty {} hash-password", NAMESPACE.join(" "), supervisor.display());
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", &command]).arg(installed.path("seen"));
+    let mut terminal = Guard(script.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap());
+    terminal.0.stdin.as_mut().unwrap().write_all(b"long enough\nlong enough\n").unwrap();
+    assert_eq!(terminal.end().await.code(), Some(0));
+    assert!(lines(installed.path("seen")).join("\n").contains("$argon2id$"));
 }
