@@ -22,6 +22,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 use tokio::sync::watch;
+use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use vigie_common::shutdown::Shutdown;
 use vigie_web::{Access, Health, Problem, Visitor, health, problem};
@@ -90,7 +91,9 @@ pub fn router(app: &App, assets: Router) -> Router {
         .route_layer(from_fn_with_state(app.clone(), exposition::count))
         .with_state(app.clone());
     let all = api.merge(health::routes(app.health.clone())).merge(assets);
-    app.access.guard(problem::fallbacks(all).layer(CompressionLayer::new()))
+    // A large answer is to be there soon, more than to be small.
+    let compression = CompressionLayer::new().quality(CompressionLevel::Fastest);
+    app.access.guard(problem::fallbacks(all).layer(compression))
 }
 
 #[derive(Serialize)]

@@ -87,9 +87,11 @@ impl Columns<'_> {
         self.len() == 0
     }
 
-    /// The messages of a page of a day.
-    pub fn rows(&self, day: i64) -> impl Iterator<Item = Row> + '_ {
-        (0..self.len()).map(move |index| Row {
+    /// A message of a page of a day.
+    #[inline]
+    #[must_use]
+    pub fn row(&self, day: i64, index: usize) -> Row {
+        Row {
             at: day * DAY + i64::from(u32_at(self.seconds, index)),
             account: u32_at(self.accounts, index),
             mailbox: u32_at(self.mailboxes, index),
@@ -97,10 +99,16 @@ impl Columns<'_> {
             domain: u32_at(self.domains, index),
             size: array_at(self.sizes, index).map_or(0, u64::from_le_bytes),
             delay: array_at(self.delays, index).map(i32::from_le_bytes).filter(|&delay| delay != NO_DELAY),
-        })
+        }
+    }
+
+    /// The messages of a page of a day.
+    pub fn rows(&self, day: i64) -> impl Iterator<Item = Row> + '_ {
+        (0..self.len()).map(move |index| self.row(day, index))
     }
 }
 
+#[inline]
 fn u32_at(column: &[u8], index: usize) -> u32 {
     array_at(column, index).map_or(0, u32::from_le_bytes)
 }

@@ -100,27 +100,26 @@ pub fn counts(
         Some(Group::Domain) => row.domain,
     };
 
-    let mut totals: Vec<u64> = Vec::new();
-    ask.scan.days(db, &columns, |_, _, rows| {
-        for row in rows {
-            let index = index(number(&row));
-            if totals.len() <= index {
-                totals.resize(index + 1, 0);
+    // Which groups are the largest is known only after all were seen.
+    let mut totals: Vec<u64> = if group.is_some() { Vec::new() } else { vec![1] };
+    if group.is_some() {
+        ask.scan.days(db, &columns, |_, _, rows| {
+            for row in rows {
+                let index = index(number(&row));
+                if totals.len() <= index {
+                    totals.resize(index + 1, 0);
+                }
+                if let Some(total) = totals.get_mut(index) {
+                    *total = total.saturating_add(amount(&row));
+                }
             }
-            if let Some(total) = totals.get_mut(index) {
-                *total = total.saturating_add(amount(&row));
-            }
-        }
-    })?;
+        })?;
+    }
     let mut largest: Vec<(usize, u64)> =
         totals.iter().copied().enumerate().filter(|(_, total)| *total > 0).collect();
     largest.sort_by_key(|(number, total)| (Reverse(*total), *number));
-    let rest: u64 = largest.iter().skip(limit).map(|(_, total)| total).sum();
     let has_rest = largest.len() > limit;
     largest.truncate(limit);
-    if group.is_none() && largest.is_empty() {
-        largest.push((0, 0));
-    }
 
     // Lines by number; those without one of their own go to the last.
     let mut line_of = vec![largest.len(); totals.len()];
@@ -143,13 +142,14 @@ pub fn counts(
 
     let mut lines = Vec::with_capacity(cells.len());
     for (line, cells) in cells.into_iter().enumerate() {
+        let total = cells.iter().fold(0, |sum: u64, count| sum.saturating_add(*count));
         let points = ask.line(cells, |count| Some(Value::Count(count)));
-        let (labels, total, is_rest) = match (largest.get(line), group) {
-            (Some((number, total)), Some(group)) => (labels(db, group, *number)?, *total, false),
-            (Some((_, total)), None) => (BTreeMap::new(), *total, false),
-            (None, group) => (group.map(|g| label(g.as_str(), None)).unwrap_or_default(), rest, true),
+        let (labels, rest) = match (largest.get(line), group) {
+            (_, None) => (BTreeMap::new(), false),
+            (Some((number, _)), Some(group)) => (labels(db, group, *number)?, false),
+            (None, Some(group)) => (label(group.as_str(), None), true),
         };
-        lines.push(Line { labels, rest: is_rest, points, total: Some(total) });
+        lines.push(Line { labels, rest, points, total: Some(total) });
     }
     Ok(lines)
 }
@@ -200,6 +200,9 @@ pub fn senders(db: &Connection, ask: &Ask<'_>) -> rusqlite::Result<Vec<Line>> {
     // Days come in order, and so do buckets: a pair that is not of the last bucket seen is complete.
     let mut pairs: Vec<(usize, u32)> = Vec::new();
     let mut settle = |pairs: &mut Vec<(usize, u32)>, before: usize| {
+        if pairs.first().is_none_or(|(bucket, _)| *bucket >= before) {
+            return;
+        }
         pairs.sort_unstable();
         pairs.dedup();
         let open = pairs.partition_point(|(bucket, _)| *bucket < before);
@@ -213,7 +216,14 @@ pub fn senders(db: &Connection, ask: &Ask<'_>) -> rusqlite::Result<Vec<Line>> {
         let narrow = ask.cuts.narrow(first, end);
         settle(&mut pairs, narrow.index(first));
         for row in rows.filter(|row| row.sender != 0) {
-            pairs.push((narrow.index(row.at), row.sender));
+            let pair = (narrow.index(row.at), row.sender);
+            pairs.push(pair);
+            // The first one tells the bucket that is oldest.
+            if let [first, .., last] = pairs.as_mut_slice()
+                && pair.0 < first.0
+            {
+                std::mem::swap(first, last);
+            }
             let index = index(row.sender);
             if known.len() <= index {
                 known.resize(index + 1, false);

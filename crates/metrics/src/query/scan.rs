@@ -75,7 +75,7 @@ pub struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    /// Gives each day to `visit`: its first moment, the one behind it, and its messages.
+    /// Gives each page to `visit`: the first moment of it, the one behind it, and its messages.
     ///
     /// # Errors
     /// From the database.
@@ -83,7 +83,7 @@ impl Scan<'_> {
         &self,
         db: &Connection,
         columns: &[Column],
-        mut visit: impl FnMut(i64, i64, &mut dyn Iterator<Item = Row>),
+        mut visit: impl FnMut(i64, i64, Rows<'_>),
     ) -> rusqlite::Result<()> {
         let name = |column: Column, name: &'static str| if columns.contains(&column) { name } else { "NULL" };
         let sql = format!(
@@ -110,16 +110,36 @@ impl Scan<'_> {
                 sizes: column(6)?,
                 delays: column(7)?,
             };
-            let (begin, end) = (day * DAY, (day + 1) * DAY);
-            let all = page.rows(day).filter(|row| self.scope.has(row.account));
-            if begin >= self.from && end <= self.to {
-                let mut rows = all;
-                visit(begin, end, &mut rows);
-            } else {
-                let mut rows = all.filter(|row| (self.from..self.to).contains(&row.at));
-                visit(begin.max(self.from), end.min(self.to), &mut rows);
-            }
+            let (begin, end) = (self.from.max(day * DAY), self.to.min((day + 1) * DAY));
+            visit(begin, end, Rows { page, day, index: 0, begin, end, scope: self.scope });
         }
         Ok(())
+    }
+}
+
+/// The messages of a page that are asked for.
+#[derive(Debug)]
+pub struct Rows<'a> {
+    page: Columns<'a>,
+    day: i64,
+    index: usize,
+    begin: i64,
+    end: i64,
+    scope: &'a Scope,
+}
+
+impl Iterator for Rows<'_> {
+    type Item = Row;
+
+    #[inline]
+    fn next(&mut self) -> Option<Row> {
+        while self.index < self.page.len() {
+            let row = self.page.row(self.day, self.index);
+            self.index += 1;
+            if row.at >= self.begin && row.at < self.end && self.scope.has(row.account) {
+                return Some(row);
+            }
+        }
+        None
     }
 }
