@@ -96,6 +96,11 @@ async fn after_its_sudden_death_there_is_exactly_one_of_each() {
     let (ours, strange) = (installed.pid_in("ours", 1).await, installed.pid_in("strange", 1).await);
     let grandchild = installed.pid_in("grandchildren", 1).await;
     let (leader, orphan) = (installed.pid_in("headless", 1).await, installed.pid_in("orphans", 1).await);
+    // A child may be quicker than the note of it.
+    for id in ["strange", "headless"] {
+        let note = installed.path(&format!("run/{id}.process"));
+        eventually("it is noted on disk", || note.exists()).await;
+    }
     first.0.kill().unwrap();
     first.end().await;
     eventually("our child ends by its lifeline", || !alive(ours)).await;
