@@ -28,6 +28,7 @@ use self::attempts::Attempts;
 use self::origin::{Origin, Place};
 use self::session::Key;
 use self::users::{User, Users};
+use crate::serve::address;
 
 pub use self::guard::Token;
 pub use self::password::{hash as hash_password, is_hash};
@@ -136,7 +137,7 @@ fn checked(loaded: &Loaded, listen: SocketAddr) -> Result<(Place, Users), Access
     let web = &loaded.config.web;
     let origin = web.origin.as_deref().map(Origin::parse).transpose();
     let origin = origin.map_err(|fault| AccessError::Web(format!("origin: {fault}")))?;
-    let place = Place::new(listen, origin);
+    let place = Place::new(listen, address(&loaded.config.supervisor.listen).ok(), origin);
     let users = Users::open(loaded)?;
     if !place.is_local() {
         if users.now().is_empty() && !web.setup {

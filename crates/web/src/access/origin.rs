@@ -3,7 +3,7 @@
 //! A page of a stranger can make a browser send requests here, under the stranger's Origin, or under a name of
 //! the stranger's that resolves to our address (DNS rebinding): the first is told by Origin, the second by Host.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::host::{address, host_of, is_loopback};
 
@@ -11,6 +11,8 @@ use crate::host::{address, host_of, is_loopback};
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     listen: SocketAddr,
+    /// Where the door to all faces listens, which hands the Host of its requests on.
+    door: Option<SocketAddr>,
     origin: Option<Origin>,
 }
 
@@ -45,8 +47,8 @@ impl Origin {
 }
 
 impl Place {
-    pub(super) fn new(listen: SocketAddr, origin: Option<Origin>) -> Self {
-        Self { listen, origin }
+    pub(super) fn new(listen: SocketAddr, door: Option<SocketAddr>, origin: Option<Origin>) -> Self {
+        Self { listen, door, origin }
     }
 
     /// Whether cookies may travel encrypted connections alone.
@@ -59,17 +61,16 @@ impl Place {
         self.listen.ip().is_loopback() && self.origin.as_ref().is_none_or(|o| is_loopback(&o.host))
     }
 
-    /// Whether a Host is one of ours: a loopback name, the origin's, and where the face listens beyond loopback
-    /// without an origin, any address (rebinding needs a name).
+    /// Whether a Host is one of ours: a loopback name, the origin's, and where the face or the door listens beyond
+    /// loopback without an origin, any address (rebinding needs a name).
     pub(super) fn takes_host(&self, host: &str) -> bool {
         let host = host_of(host).to_ascii_lowercase();
         if is_loopback(&host) || self.origin.as_ref().is_some_and(|o| o.host == host) {
             return true;
         }
-        match address(&host) {
-            Some(ip) => ip == self.listen.ip() || (!self.listen.ip().is_loopback() && self.origin.is_none()),
-            None => false,
-        }
+        let Some(ip) = address(&host) else { return false };
+        let takes = |listen: IpAddr| ip == listen || (!listen.is_loopback() && self.origin.is_none());
+        takes(self.listen.ip()) || self.door.is_some_and(|door| takes(door.ip()))
     }
 
     /// Whether a change may come from a page of this Origin, being sent to this Host.
@@ -91,7 +92,7 @@ mod tests {
     use super::*;
 
     fn place(listen: &str, origin: Option<&str>) -> Place {
-        Place::new(listen.parse().unwrap(), origin.map(|o| Origin::parse(o).unwrap()))
+        Place::new(listen.parse().unwrap(), None, origin.map(|o| Origin::parse(o).unwrap()))
     }
 
     #[test]

@@ -58,6 +58,20 @@ async fn a_foreign_host_is_told_nothing() {
     }
 }
 
+/// What people type is the door's address, and the door hands their Host on.
+#[tokio::test]
+async fn a_face_behind_the_door_answers_to_the_hosts_of_the_door() {
+    let behind = |door: &str, host: &'static str| {
+        let config = format!("[supervisor]\nlisten = {door:?}\n");
+        async move { Face::start(LOCAL, &config).await.get("/healthz", &format!("Host: {host}\r\n")).await }
+    };
+    assert_eq!(behind("0.0.0.0:2812", "192.0.2.1:2812").await.status, 200);
+    assert_eq!(behind("[::]:2812", "[2001:db8::1]:2812").await.status, 200);
+    assert_eq!(behind("0.0.0.0:2812", "evil.example:2812").await.status, 421);
+    assert_eq!(behind("127.0.0.1:2812", "192.0.2.1:2812").await.status, 421);
+    assert_eq!(behind("nonsense", "192.0.2.1:2812").await.status, 421);
+}
+
 #[tokio::test]
 async fn behind_a_proxy_nobody_is_this_machine() {
     let face = Face::start(LOCAL, "").await;
