@@ -1,5 +1,8 @@
 //! `cargo xtask bench supervisor`: one child kept up by ours and by its peers, all at the same time: from the end of
 //! the child to the next one, and what the supervisors take while nothing happens.
+//!
+//! On a machine that has other things to do, milliseconds tell of those: there, `chrt -r 1 cargo xtask bench supervisor`
+//! (as root) puts all that is measured before them.
 
 use std::fs;
 use std::path::Path;

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
+use rustix::process::Signal;
 
 use crate::chance::Chance;
 use crate::terminal::{say, thousands};
@@ -93,6 +94,11 @@ fn trial(options: &Options, seed: u64, mut stack: Stack) -> Result<()> {
         stack.forget_failures()?;
     }
     back(&mut stack)?;
+    let duration = beside_a_frozen_server(&mut stack)?;
+    say(format_args!(
+        "supervisor killed while the mailbox server is frozen: the others gone after {}",
+        clock::shown(duration)
+    ))?;
     for (kind, took) in &took {
         let longest = took.iter().max().copied().unwrap_or_default();
         say(format_args!("{:18} back within {}", kind.program(), clock::shown(longest)))?;
@@ -120,7 +126,7 @@ fn kill(stack: &mut Stack, victim: Kind, chance: &mut Chance) -> Result<String> 
     let pid =
         until(BACK, || stack.only(victim)).with_context(|| format!("{} is not there", victim.program()))?;
     if victim != Kind::Supervisor {
-        stack.kill(pid)?;
+        stack.signal(pid, Signal::KILL)?;
         return Ok(String::new());
     }
     let children = stack.children();
@@ -145,6 +151,32 @@ fn kill(stack: &mut Stack, victim: Kind, chance: &mut Chance) -> Result<String> 
     }
     let milliseconds = gone.as_secs_f64() * 1000.0;
     Ok(format!(", its {} children gone after {milliseconds:.0} ms, the last one {last}", children.len()))
+}
+
+/// The supervisor falls while the server answers nothing, which ingest may not wait for.
+fn beside_a_frozen_server(stack: &mut Stack) -> Result<Duration> {
+    let mailbox = stack.only(Kind::Mailbox).context("the mailbox server is not there")?;
+    let others: Vec<u32> = stack.children().into_iter().filter(|&pid| pid != mailbox).collect();
+    stack.signal(mailbox, Signal::STOP)?;
+    // Until some of what it was asked has not been answered.
+    clock::pause(Duration::from_secs(1));
+    let killed = clock::now();
+    stack.kill_supervisor()?;
+    let gone = until(ORPHANS, || stack.left(&others).is_empty().then(|| killed.elapsed()));
+    let left = stack.left(&others);
+    stack.signal(mailbox, Signal::CONT)?;
+    let gone = gone.with_context(|| {
+        format!(
+            "5 s after the end of the supervisor, with a frozen mailbox server, these still run: {left:?}"
+        )
+    })?;
+    ensure!(
+        until(ORPHANS, || stack.left(&[mailbox]).is_empty().then_some(())).is_some(),
+        "the mailbox server still runs"
+    );
+    stack.start()?;
+    back(stack)?;
+    Ok(gone)
 }
 
 /// Waits until all is well.

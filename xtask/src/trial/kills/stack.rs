@@ -128,8 +128,9 @@ impl Stack {
         self.processes().into_iter().filter(|(_, pid)| pids.contains(pid)).map(|(kind, _)| kind).collect()
     }
 
-    pub(super) fn kill(&self, pid: u32) -> Result<()> {
-        ensure!(processes::signal(pid, Signal::KILL), "process {pid} ended by itself");
+    /// Sends a signal to one of them, which must be there.
+    pub(super) fn signal(&self, pid: u32, signal: Signal) -> Result<()> {
+        ensure!(processes::signal(pid, signal), "process {pid} ended by itself");
         Ok(())
     }
 
