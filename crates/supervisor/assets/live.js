@@ -5,8 +5,9 @@
   let asked = null;
   let last = new Date();
 
-  // Being answered, or under a finger.
-  const busy = (part) => part.querySelector("details[open], :active");
+  // Being answered, under a finger, or about to be copied.
+  const busy = (part) => part.querySelector("details[open], :active") || selected(part);
+  const selected = (part) => !getSelection().isCollapsed && part.contains(getSelection().anchorNode);
 
   /** Where the keyboard is in a part, seen in the fresh one: what says the same there. */
   function place(old, fresh) {

@@ -43,16 +43,34 @@ test('a service is stopped, started and restarted, and other pages follow by the
   expect(await other.evaluate('window.__same')).toBe(true);
 });
 
+/** Number of the last line of the log, which the talker counts; NaN when it is not shown as it was said. */
+async function last(page: Page): Promise<number> {
+  const text = (await page.getByTestId('log').locator('.line').last().textContent()) ?? '';
+  return text.includes(HOSTILE) ? Number(/line (\d+)$/.exec(text.trim())?.[1]) : NaN;
+}
+
 test('a log grows by itself, and what it says is text', async ({ page }) => {
   await page.goto('/services?log=talker');
-  const last = async () => {
-    const text = await page.getByTestId('log').locator('.line').last().textContent();
-    return text?.includes(HOSTILE) ? Number(/line (\d+)$/.exec(text.trim())?.[1]) : NaN;
-  };
-  const before = await last();
-  await expect.poll(last).toBeGreaterThan(before + 1);
+  const before = await last(page);
+  await expect.poll(() => last(page)).toBeGreaterThan(before + 1);
   expect(await page.evaluate('window.__pwned')).toBeUndefined();
   await expect(page.locator('#lines img, #lines script')).toHaveCount(0);
+});
+
+test('a log stands still while a line of it is selected', async ({ page, context }) => {
+  await page.goto('/services?log=talker');
+  const before = await last(page);
+  await page.getByTestId('log').locator('.line').last().click({ clickCount: 3 });
+  const words = () => page.evaluate(() => String(getSelection()).trim());
+  const copied = await words();
+  expect(copied).toContain(HOSTILE);
+
+  const other = await context.newPage();
+  await other.goto('/services?log=talker');
+  await expect.poll(() => last(other)).toBeGreaterThan(before + 2);
+  expect(await words()).toBe(copied);
+  await page.evaluate(() => getSelection()?.removeAllRanges());
+  await expect.poll(() => last(page)).toBeGreaterThan(before + 2);
 });
 
 test('the keyboard stops a service, and keeps its place while the page moves', async ({ page }) => {
