@@ -31,7 +31,9 @@
     asked = null;
     try {
       const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-      if (answer.redirected || !answer.ok) return location.reload();
+      // Logged out, or no longer allowed: the server says where to go. Anything else that is not the page is an outage.
+      if (answer.redirected || answer.status === 401 || answer.status === 403) return location.reload();
+      if (!answer.ok) throw new Error(answer.statusText);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const old of document.querySelectorAll("[data-live]")) {
         const fresh = page.getElementById(old.id);
@@ -39,6 +41,8 @@
       }
       last = new Date();
       lost(false);
+      // A proxy's error ends a stream for good.
+      if (stream.readyState === EventSource.CLOSED) follow();
     } catch {
       lost(true);
     }
@@ -58,8 +62,13 @@
   if (log) log.scrollTop = log.scrollHeight;
   // A log that the page does not show is not ours to follow.
   const id = log?.dataset.log;
-  const stream = new EventSource("/api/v1/services/stream" + (id ? "?log=" + encodeURIComponent(id) : ""));
-  for (const topic of ["service", "event", "sample", "log", "resync"]) stream.addEventListener(topic, soon);
-  stream.onopen = soon;
-  stream.onerror = () => lost(true);
+  let stream;
+
+  function follow() {
+    stream = new EventSource("/api/v1/services/stream" + (id ? "?log=" + encodeURIComponent(id) : ""));
+    for (const topic of ["service", "event", "sample", "log", "resync"]) stream.addEventListener(topic, soon);
+    stream.onopen = soon;
+    stream.onerror = () => lost(true);
+  }
+  follow();
 })();

@@ -15,6 +15,7 @@ use vigie_web::{Parameters, Peer, Problem, Visitor};
 
 use super::{Door, actor, readiness};
 use crate::fleet::CommandError;
+use crate::fleet::view::ServiceView;
 use crate::logs::line::Stream;
 use crate::service::words::Verb;
 
@@ -24,9 +25,10 @@ const LINES: usize = 1000;
 const WAIT: Duration = Duration::from_secs(60);
 
 /// `GET /api/v1/services`.
-pub(super) async fn list(State(door): State<Door>, _: Visitor) -> Response {
+pub(super) async fn list(State(door): State<Door>, visitor: Visitor) -> Response {
     door.fleet.looked_at();
-    let (now, items) = (clock::now(), door.fleet.views());
+    let (now, mut items) = (clock::now(), door.fleet.views());
+    items.iter_mut().for_each(|view| limit(view, &visitor));
     let alarms = readiness::alarms(&items, now);
     Json(json!({ "as_of": now, "host": door.fleet.host(), "items": items, "alarms": alarms })).into_response()
 }
@@ -35,11 +37,19 @@ pub(super) async fn list(State(door): State<Door>, _: Visitor) -> Response {
 pub(super) async fn one(
     State(door): State<Door>,
     Path(id): Path<String>,
-    _: Visitor,
+    visitor: Visitor,
 ) -> Result<Response, Problem> {
     door.fleet.looked_at();
-    let view = door.fleet.view(&id).ok_or_else(|| unknown(&id))?;
+    let mut view = door.fleet.view(&id).ok_or_else(|| unknown(&id))?;
+    limit(&mut view, &visitor);
     Ok(Json(view).into_response())
+}
+
+/// Command lines are for operators: they may hold what others must not see.
+pub(super) fn limit(view: &mut ServiceView, visitor: &Visitor) {
+    if visitor.role() < Role::Operator {
+        view.command.clear();
+    }
 }
 
 #[derive(Deserialize)]

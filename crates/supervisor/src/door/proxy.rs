@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use vigie_web::{Problem, Visitor};
 
 use super::{Door, away};
+use crate::service::words::State as Observed;
 
 /// On loopback a connection is there at once or not at all.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -67,6 +68,10 @@ pub(super) async fn forward(State(door): State<Door>, _: Visitor, request: Reque
     let page = request.headers().get(header::ACCEPT).and_then(|v| v.to_str().ok());
     let page = page.is_some_and(|accept| accept.contains("text/html")) && !path.starts_with("/api/");
     let Some(address) = door.proxy.metrics else { return away::answer(&door, page) };
+    // While ours does not run, whatever listens there is somebody else's, who must not get our visitors' sessions.
+    if door.fleet.view("metrics").is_some_and(|metrics| metrics.state != Observed::Running) {
+        return away::answer(&door, page);
+    }
     match send(address, request).await {
         Ok(answer) => answer.into_response(),
         Err(failure) => {

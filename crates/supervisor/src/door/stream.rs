@@ -13,18 +13,21 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, sleep_until};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use vigie_common::text::inert;
 use vigie_web::access::Role;
 use vigie_web::{Parameters, Problem, Visitor};
 
-use super::Door;
+use super::{Door, api};
 use crate::fleet::event::Change;
 use crate::logs::line::LogLine;
 
 /// A line says nothing, so that a dead connection is noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A stream ends after this, and the reader begins another: whoever logged out since gets none.
+const LIFE: Duration = Duration::from_secs(3600);
 /// Events on their way to one reader.
 const ROOM: usize = 64;
 
@@ -52,7 +55,7 @@ pub(super) async fn stream(
     };
     let changes = door.fleet.changes();
     let (sender, events) = tokio::sync::mpsc::channel(ROOM);
-    tokio::spawn(tell(door, changes, lines, sender));
+    tokio::spawn(tell(door, visitor, changes, lines, sender));
     let events = ReceiverStream::new(events).map(Ok::<_, Infallible>);
     let stream = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
     let headers = [(header::CACHE_CONTROL, "no-store"), (HeaderName::from_static("x-accel-buffering"), "no")];
@@ -62,14 +65,16 @@ pub(super) async fn stream(
 /// Runs until the reader is gone or we end.
 async fn tell(
     door: Door,
+    visitor: Visitor,
     mut changes: Receiver<Change>,
     mut lines: Option<Receiver<LogLine>>,
     sender: tokio::sync::mpsc::Sender<Event>,
 ) {
+    let end = Instant::now() + LIFE;
     loop {
         let event = tokio::select! {
             change = changes.recv() => match change {
-                Ok(change) => shown(&door, change),
+                Ok(change) => shown(&door, &visitor, change),
                 Err(RecvError::Lagged(_)) => Some(Event::default().event("resync").data("{}")),
                 Err(RecvError::Closed) => return,
             },
@@ -78,6 +83,7 @@ async fn tell(
                 Err(RecvError::Lagged(_)) => Some(Event::default().event("resync").data("{}")),
                 Err(RecvError::Closed) => { lines = None; None }
             },
+            () = sleep_until(end) => return,
             () = sender.closed() => return,
             () = door.shutdown.cancelled() => return,
         };
@@ -97,9 +103,13 @@ async fn next(lines: &mut Option<Receiver<LogLine>>) -> Result<LogLine, RecvErro
     }
 }
 
-fn shown(door: &Door, change: Change) -> Option<Event> {
+fn shown(door: &Door, visitor: &Visitor, change: Change) -> Option<Event> {
     match change {
-        Change::Service(id) => named("service", &door.fleet.view(&id)?),
+        Change::Service(id) => {
+            let mut view = door.fleet.view(&id)?;
+            api::limit(&mut view, visitor);
+            named("service", &view)
+        }
         Change::Event(event) => Some(named("event", &event)?.id(event.seq.to_string())),
         Change::Sample => Some(Event::default().event("sample").data("{}")),
     }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use vigie_common::clock;
 
 use super::session::Session;
-use super::{Access, Visitor, headers, login};
+use super::{Access, Role, Visitor, headers, login};
 use crate::health::MaySeeAlarms;
 use crate::host::misdirected;
 use crate::token::same;
@@ -116,8 +116,11 @@ async fn checked(access: &Access, request: Request) -> Result<(Request, Option<H
             }
             return Err(Box::new(unknown(access, &parts.headers, &parts.uri)));
         };
+        // Alarms name accounts, and repeat what servers say.
+        if visitor.role() >= Role::Reader && visitor.accounts().is_none() {
+            parts.extensions.insert(MaySeeAlarms);
+        }
         parts.extensions.insert(visitor);
-        parts.extensions.insert(MaySeeAlarms);
         // A GET has no body that anybody here would read.
         return Ok((Request::from_parts(parts, Body::empty()), begun));
     }

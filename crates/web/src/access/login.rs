@@ -72,12 +72,10 @@ async fn log_in(
     State(access): State<Access>,
     peer: Option<Extension<Peer>>,
     Extension(Token(csrf)): Extension<Token>,
+    headers: HeaderMap,
     Form(given): Form<Given>,
 ) -> Response {
-    let address = match peer {
-        Some(Extension(Peer::Tcp(address))) => address.ip().to_canonical(),
-        _ => IpAddr::from(Ipv4Addr::UNSPECIFIED),
-    };
+    let address = counted_as(peer.map(|Extension(peer)| peer), &headers);
     let next = local(&given.next);
     let again = |status, fault: &str| {
         page(status, &Page { csrf: &csrf, next, name: &given.name, fault: Some(fault) })
@@ -115,6 +113,16 @@ async fn log_in(
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     response
+}
+
+/// Whose failures these are. Behind a proxy of this machine it is who the proxy says, in what it has added last: else
+/// one stranger's guesses would lock everybody out.
+fn counted_as(peer: Option<Peer>, headers: &HeaderMap) -> IpAddr {
+    let Some(Peer::Tcp(address)) = peer else { return Ipv4Addr::UNSPECIFIED.into() };
+    let near = address.ip().to_canonical();
+    let told = headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
+    let told = told.and_then(|all| all.rsplit(',').next()?.trim().parse::<IpAddr>().ok());
+    if near.is_loopback() { told.map_or(near, |told| told.to_canonical()) } else { near }
 }
 
 async fn log_out(State(access): State<Access>) -> Response {
@@ -159,7 +167,20 @@ fn local(next: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::local;
+    use super::*;
+
+    #[test]
+    fn behind_a_proxy_each_has_failures_of_their_own() {
+        let mut headers = HeaderMap::new();
+        let counted = |peer: &str, headers: &HeaderMap| {
+            counted_as(Some(Peer::Tcp(peer.parse().unwrap())), headers).to_string()
+        };
+        assert_eq!(counted("127.0.0.1:1", &headers), "127.0.0.1");
+        headers.insert("x-forwarded-for", HeaderValue::from_static("203.0.113.9, 192.0.2.1"));
+        assert_eq!(counted("127.0.0.1:1", &headers), "192.0.2.1");
+        // A client that is not our proxy says what it likes.
+        assert_eq!(counted("198.51.100.7:1", &headers), "198.51.100.7");
+    }
 
     #[test]
     fn nobody_is_led_elsewhere() {

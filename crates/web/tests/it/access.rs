@@ -108,6 +108,17 @@ async fn with_users_one_has_to_log_in() {
 }
 
 #[tokio::test]
+async fn alarms_are_for_those_who_may_read_everything() {
+    for (role, accounts, told) in [("charts", "*", false), ("reader", "a", false), ("reader", "*", true)] {
+        let user = format!("{}accounts = [\"{accounts}\"]\n", ada(role));
+        let face = Face::start(LOCAL, &user).await;
+        let (_, cookie) = log_in(&face, "ada", "canary").await;
+        let ready = face.get("/readyz", &format!("Cookie: {cookie}\r\n")).await;
+        assert_eq!(ready.body.contains("alarms"), told, "{role} {accounts}: {}", ready.body);
+    }
+}
+
+#[tokio::test]
 async fn guessing_is_slowed_down() {
     let face = Face::start(LOCAL, &ada("reader")).await;
     for _ in 0..5 {

@@ -39,7 +39,7 @@ async fn unknown_addresses_and_methods_are_problems() {
 async fn the_owner_of_the_unix_socket_is_an_operator() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("socket");
-    std::fs::write(&path, "left behind").unwrap();
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     let access = Access::open(&loaded(folder.path(), ""), "127.0.0.1:1".parse().unwrap()).unwrap();
     let who = |visitor: Visitor| async move { visitor.role().as_str() };
     let router = access.guard(Router::new().route("/", get(who).post(who)));
@@ -59,6 +59,16 @@ async fn the_owner_of_the_unix_socket_is_an_operator() {
     shutdown.cancel();
     timeout(DEADLINE, served).await.unwrap().unwrap();
     assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn a_file_in_the_place_of_the_socket_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users.toml");
+    std::fs::write(&path, "precious").unwrap();
+    let error = Listener::bind_unix(&path).unwrap_err().to_string();
+    assert!(error.contains("no socket"), "{error}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
 }
 
 #[tokio::test]
