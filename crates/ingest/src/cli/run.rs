@@ -54,7 +54,10 @@ pub(super) fn run(settings: &Settings) -> Outcome {
             tokio::spawn(shared.beats.clone().watchdog(interval));
         }
         health.set_ready(true);
-        notify::ready(&format!("watching {} accounts", settings.accounts.len()));
+        notify::ready(&match settings.accounts.len() {
+            1 => "watching 1 account".to_owned(),
+            count => format!("watching {count} accounts"),
+        });
         tokio::select! {
             () = stop.cancelled() => {}
             _ = &mut store.ended => stop.cancel(),

@@ -2,6 +2,8 @@
 
 import { join } from 'node:path';
 
+import type { Locator, Page } from '@playwright/test';
+
 import { expect, test } from './fixtures';
 
 test.use({
@@ -22,9 +24,14 @@ test('dashboard and services', async ({ page, vigie }) => {
   };
   await expect.poll(measured, { timeout: 500_000, intervals: [5_000] }).toBeGreaterThan(MINUTES);
 
+  // What Vigie is for: something dies, and is back.
+  const { pid } = await vigie.service('ingest');
+  if (pid !== null) process.kill(pid, 'SIGKILL');
   await page.goto('/services?log=ingest');
-  await expect(page.getByTestId('service-metrics')).toHaveAttribute('data-state', 'running');
-  await page.screenshot({ path: join(folder, 'services.png'), animations: 'disabled' });
+  await expect(page.getByTestId('service-ingest')).toContainText('signal 9');
+  await expect(page.getByTestId('service-ingest')).toHaveAttribute('data-state', 'running');
+  await expect(page.getByTestId('log').locator('.line').last()).toContainText('stored');
+  await picture(page, 'services', page.locator('section', { has: page.getByTestId('log') }));
 
   await page.goto('/?range=90d');
   await expect(page.getByTestId('live')).toHaveAttribute('data-state', 'live');
@@ -32,8 +39,13 @@ test('dashboard and services', async ({ page, vigie }) => {
     await expect(page.getByTestId(id)).toHaveAttribute('data-state', 'shown');
     await expect(page.getByTestId(id)).toHaveAttribute('aria-busy', 'false');
   }
-  // Without the host's charts: what there is to see is above them.
-  const end = await page.getByTestId('panel-mailboxes').boundingBox();
-  const clip = { x: 0, y: 0, width: 1280, height: (end?.y ?? 700) + (end?.height ?? 0) + 12 };
-  await page.screenshot({ path: join(folder, 'dashboard.png'), fullPage: true, clip, animations: 'disabled' });
+  // What is below needs no picture.
+  await picture(page, 'dashboard', page.getByTestId('panel-mailboxes'));
 });
+
+/** The page down to the end of a part of it. */
+async function picture(page: Page, name: string, last: Locator): Promise<void> {
+  const end = await last.boundingBox();
+  const clip = { x: 0, y: 0, width: 1280, height: (end?.y ?? 700) + (end?.height ?? 0) + 12 };
+  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true, clip, animations: 'disabled' });
+}
