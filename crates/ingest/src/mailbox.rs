@@ -203,8 +203,19 @@ impl Mailbox {
         let fetched = self.fetch_new(session, &mut flow).await;
         flow.finish(self, fetched).await?;
         self.tell_messages();
-        self.proof_of_life().await?;
+        self.record_news(exists).await?;
         Ok(self.pass)
+    }
+
+    /// Records a tagged OK about this mailbox, and that it now has so many messages.
+    async fn record_news(&self, exists: u32) -> Result<()> {
+        let (mailbox, at) = (self.id, clock::now());
+        let mut changes = vec![Change::ProofOfLife { mailbox, at }];
+        if let Some((uidvalidity, generation)) = self.known.selected {
+            changes.push(Change::Select { mailbox, uidvalidity, generation, exists, uidnext: None, at });
+        }
+        self.alive();
+        self.commit(changes).await
     }
 
     /// Whether a UID that failed may be tried again now.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use vigie_archive::Reader;
 use vigie_common::document::Mode;
 
 use crate::messages::{server, small};
@@ -18,10 +19,13 @@ async fn arrivals_are_stored_and_sigterm_ends_it() {
         inbox.append(small(100 + n));
         follow.wait_for("\"mode\":\"live\"");
     }
-    run.wait_for("stored");
+    run.wait_for("exists=45");
     run.signal("TERM");
     assert_eq!(run.end(), Some(0));
     place.assert_whole(45);
+    let mailboxes = Reader::open(&place.archive()).unwrap().mailboxes().unwrap();
+    let on_server: Vec<_> = mailboxes.iter().map(|m| m.selected.and_then(|s| s.exists)).collect();
+    assert_eq!(on_server, [Some(45)], "what arrived counts on the server, too");
     assert_eq!(place.entries().iter().filter(|e| e.mode == Mode::Live).count(), 5);
     let status = String::from_utf8(place.run(&["status"]).stdout).unwrap();
     assert!(status.contains("not running") && status.contains("INBOX"), "{status}");
