@@ -14,8 +14,9 @@ use crate::settings::Settings;
 use crate::transport::Dialer;
 use crate::watcher;
 
-/// After the signal to stop, what is on its way may still be stored for so long.
-const GRACE: Duration = Duration::from_secs(8);
+/// After the signal to stop, what is on its way may still be stored for so long. Whoever killed our supervisor is
+/// promised that all of it ends within five seconds.
+const GRACE: Duration = Duration::from_secs(3);
 
 pub(super) fn run(settings: &Settings) -> Outcome {
     let runtime = runtime()?;

@@ -21,7 +21,10 @@ struct House {
 
 impl Drop for House {
     fn drop(&mut self) {
-        let _ = self.process.kill();
+        // In good order: its services are other programs, which know no lifeline.
+        if let Ok(None) = self.process.try_wait() {
+            kill(self.process.id(), rustix::process::Signal::TERM);
+        }
         let _ = self.process.wait();
     }
 }
