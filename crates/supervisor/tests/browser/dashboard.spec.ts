@@ -45,6 +45,13 @@ test('figures and charts follow the mail without a reload', async ({ page, vigie
   await expect(summary).not.toHaveText(said ?? '');
   await expect.poll(behind).toBe(0);
   expect(await page.evaluate('window.__same')).toBe(true);
+
+  // What arrives counts on the server as well.
+  const apart = async () => {
+    const { items } = (await vigie.api('mailboxes')) as { items: { mailbox: string; server_messages: number; stored_messages: number }[] };
+    return items.filter((one) => one.server_messages !== one.stored_messages).map(({ mailbox }) => mailbox);
+  };
+  await expect.poll(apart).toEqual([]);
 });
 
 test('the range is in the address, and the way back leads through the ranges', async ({ page }) => {
