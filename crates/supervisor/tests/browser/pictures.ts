@@ -30,7 +30,8 @@ test('dashboard and services', async ({ page, vigie }) => {
   await page.goto('/services?log=ingest');
   await expect(page.getByTestId('service-ingest')).toContainText('signal 9');
   await expect(page.getByTestId('service-ingest')).toHaveAttribute('data-state', 'running');
-  await expect(page.getByTestId('log').locator('.line').last()).toContainText('stored');
+  await expect(page.getByTestId('service-ingest').locator('[data-label="CPU"]')).not.toBeEmpty();
+  await expect(page.getByTestId('log').locator('.line').last()).toContainText('stored', { timeout: 120_000 });
   await picture(page, 'services', page.locator('section', { has: page.getByTestId('log') }));
 
   await page.goto('/?range=90d');
