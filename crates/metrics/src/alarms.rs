@@ -2,9 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 use vigie_archive::MailboxState;
-use vigie_common::config::Size;
+use vigie_common::config::{Role, Size};
 use vigie_common::text::inert;
-use vigie_web::Alarm;
+use vigie_web::{Alarm, Visitor};
 
 use crate::standing::{Condition, Standing, State};
 
@@ -18,6 +18,23 @@ pub struct Found {
     pub account: Option<String>,
     /// What to look at.
     pub alarm: Alarm,
+    /// The text for those who may not read all of it: without words of servers, which may name addresses, and
+    /// without what concerns other accounts, too.
+    pub plain: Option<String>,
+}
+
+impl Found {
+    /// What a visitor is told of it.
+    #[must_use]
+    pub fn told_to(&self, visitor: &Visitor) -> Option<Alarm> {
+        let all = match &self.account {
+            Some(account) if !visitor.sees(account) => return None,
+            Some(_) => visitor.role() >= Role::Reader,
+            None => visitor.accounts().is_none(),
+        };
+        let plain = self.plain.clone().filter(|_| !all);
+        Some(Alarm { text: plain.unwrap_or_else(|| self.alarm.text.clone()), ..self.alarm.clone() })
+    }
 }
 
 /// Octets of the archive's file system.
@@ -33,20 +50,24 @@ pub struct Room {
 #[must_use]
 pub fn find(standing: &Standing, room: Option<Room>, now: Timestamp) -> Vec<Found> {
     let mut found = Vec::new();
-    let mut add = |account: Option<&str>, code: &str, subject: String, since: Timestamp, text: String| {
-        let alarm = Alarm { code: code.into(), subject, since, text };
-        found.push(Found { account: account.map(str::to_owned), alarm });
-    };
+    // `detail` is not for everybody.
+    let mut add =
+        |account: Option<&str>, code: &str, subject: &str, since, text: &str, detail: Option<&str>| {
+            let whole = detail.map_or_else(|| text.to_owned(), |detail| format!("{text}: {detail}"));
+            let alarm = Alarm { code: code.into(), subject: subject.into(), since, text: whole };
+            let plain = detail.map(|_| text.to_owned());
+            found.push(Found { account: account.map(str::to_owned), alarm, plain });
+        };
     if standing.state == State::Error {
-        let why = standing.detail.as_deref().unwrap_or("see the log");
-        add(None, "index-failed", "metrics".into(), now, format!("records cannot be counted: {why}"));
+        let text = "records cannot be counted, it is tried again and again";
+        add(None, "index-failed", "metrics", now, text, standing.detail.as_deref());
     }
     if let Some(since) = standing.behind_since.filter(|since| now.duration_since(*since) >= BEHIND) {
         let text = format!(
             "{} records are stored and not counted yet: charts are incomplete until they are",
             standing.behind()
         );
-        add(None, "index-behind", "metrics".into(), since, text);
+        add(None, "index-behind", "metrics", since, &text, None);
     }
     if let Some(room) = room.filter(|room| room.free < room.min_free) {
         let text = format!(
@@ -54,7 +75,7 @@ pub fn find(standing: &Standing, room: Option<Room>, now: Timestamp) -> Vec<Foun
             Size(room.free),
             Size(room.min_free)
         );
-        add(None, "archive-disk-low", "archive".into(), now, text);
+        add(None, "archive-disk-low", "archive", now, &text, None);
     }
     let Some(archive) = &standing.archive else { return found };
     let running = archive.is_running(now);
@@ -64,7 +85,7 @@ pub fn find(standing: &Standing, room: Option<Room>, now: Timestamp) -> Vec<Foun
             Some(at) => format!("no sign of life of ingest since {at}: mail is not fetched"),
             None => "ingest is not running: mail is not fetched".to_owned(),
         };
-        add(None, "ingest-not-running", "ingest".into(), last.unwrap_or(now), text);
+        add(None, "ingest-not-running", "ingest", last.unwrap_or(now), &text, None);
         return found;
     }
     for mailbox in &archive.mailboxes {
@@ -72,18 +93,16 @@ pub fn find(standing: &Standing, room: Option<Room>, now: Timestamp) -> Vec<Foun
         let said = mailbox.standing.as_ref();
         let since = said.map_or(now, |standing| standing.since);
         let why = said.and_then(|standing| standing.reason.as_deref()).map(|why| inert(why, 200));
-        let because = why.map(|why| format!(": {why}")).unwrap_or_default();
         let account = Some(mailbox.account.as_str());
         match Condition::of(mailbox, running, now) {
             Condition::Stale => {
                 let since = mailbox.proof_of_life.unwrap_or(since);
-                let text = format!("no proof of life since {since}{because}");
-                add(account, "mailbox-stale", subject, since, text);
+                let text = format!("no proof of life since {since}");
+                add(account, "mailbox-stale", &subject, since, &text, why.as_deref());
             }
             Condition::Said(MailboxState::Refused) => {
-                let text =
-                    format!("the credentials were refused{because}; correct them, then restart ingest");
-                add(account, "mailbox-refused", subject, since, text);
+                let text = "the credentials were refused, correct them and restart ingest";
+                add(account, "mailbox-refused", &subject, since, text, why.as_deref());
             }
             _ => {}
         }
@@ -172,6 +191,7 @@ mod tests {
         let refused = find(&ill, None, at(0)).pop().unwrap();
         assert_eq!(refused.account.as_deref(), Some("demo"));
         assert!(refused.alarm.text.contains("no\\nway"), "{}", refused.alarm.text);
+        assert!(refused.plain.is_some_and(|text| text.contains("refused") && !text.contains("way")));
     }
 
     #[test]

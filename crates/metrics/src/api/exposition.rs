@@ -172,9 +172,8 @@ fn standing(registry: &mut Registry, app: &App, visitor: &Visitor) {
     let help = "Since the last proof of life of the mailbox that is furthest behind";
     registry.register("ingest_lag_seconds", help, lag);
     let alarms: Gauge = Gauge::default();
-    let seen = app.alarms.borrow();
-    let seen = seen.iter().filter(|found| found.account.as_deref().is_none_or(|a| visitor.sees(a)));
-    alarms.set(i64::try_from(seen.count()).unwrap_or(i64::MAX));
+    let told = app.alarms.borrow().iter().filter_map(|found| found.told_to(visitor)).count();
+    alarms.set(i64::try_from(told).unwrap_or(i64::MAX));
     registry.register("alarms", "Things that a person should look at", alarms);
 }
 

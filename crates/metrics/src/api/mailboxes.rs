@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use vigie_archive::MailboxStatus;
 use vigie_common::clock;
+use vigie_common::config::Role;
 use vigie_web::{Problem, Visitor};
 
 use super::params::Params;
@@ -35,6 +36,7 @@ struct Mailbox {
     special_use: Option<String>,
     state: &'static str,
     state_since: Option<Timestamp>,
+    /// In the words of a server, which may name addresses: not for roles that see none.
     reason: Option<String>,
     next_step: Option<String>,
     server_messages: Option<u32>,
@@ -60,16 +62,18 @@ pub(super) fn mailboxes(standing: &Standing, visitor: &Visitor, now: Timestamp) 
     let running = archive.is_some_and(|archive| archive.is_running(now));
     let all = archive.map_or(&[][..], |archive| &archive.mailboxes);
     let seen = all.iter().filter(|mailbox| visitor.sees(&mailbox.account));
+    let words = visitor.role() >= Role::Reader;
     Mailboxes {
         as_of: archive.map_or(now, |archive| archive.as_of),
         ingest_running: running,
-        items: seen.map(|status| mailbox(status, running, now)).collect(),
+        items: seen.map(|status| mailbox(status, running, words, now)).collect(),
     }
 }
 
-fn mailbox(status: &MailboxStatus, running: bool, now: Timestamp) -> Mailbox {
+fn mailbox(status: &MailboxStatus, running: bool, words: bool, now: Timestamp) -> Mailbox {
     let condition = Condition::of(status, running, now);
     let said = status.standing.as_ref();
+    let told = said.filter(|_| words);
     let exists = status.selected.and_then(|selected| selected.exists);
     Mailbox {
         account: status.account.clone(),
@@ -77,8 +81,8 @@ fn mailbox(status: &MailboxStatus, running: bool, now: Timestamp) -> Mailbox {
         special_use: status.mailbox.special_use.clone(),
         state: condition.as_str(),
         state_since: said.map(|standing| standing.since),
-        reason: said.and_then(|standing| standing.reason.clone()),
-        next_step: said.and_then(|standing| standing.next_step.clone()),
+        reason: told.and_then(|standing| standing.reason.clone()),
+        next_step: told.and_then(|standing| standing.next_step.clone()),
         server_messages: exists,
         stored_messages: status.stored,
         stored_bytes: status.bytes,

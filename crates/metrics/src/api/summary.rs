@@ -91,8 +91,7 @@ pub(super) async fn summary(app: &App, visitor: &Visitor, zone: TimeZone) -> Res
         let disk = host.archive_disk()?;
         Some(Disk { total_bytes: disk.total_bytes, free_bytes: disk.free_bytes })
     });
-    let alarms = app.alarms.borrow().clone().into_iter();
-    let seen = alarms.filter(|found| found.account.as_deref().is_none_or(|account| visitor.sees(account)));
+    let alarms = app.alarms.borrow().iter().filter_map(|found| found.told_to(visitor)).collect();
     Ok(Summary {
         as_of: now,
         version: env!("CARGO_PKG_VERSION"),
@@ -102,7 +101,7 @@ pub(super) async fn summary(app: &App, visitor: &Visitor, zone: TimeZone) -> Res
         overview,
         mailboxes: mailboxes(&standing, visitor, now),
         archive_disk: disk,
-        alarms: seen.map(|found| found.alarm).collect(),
+        alarms,
     })
 }
 

@@ -170,7 +170,7 @@ async fn the_stream_tells_what_changes() {
     let face = Face::start(&place, "");
     face.counted(1).await;
     assert_eq!(face.get("/api/v1/stream?tz=Mars", "").await.status, 400);
-    let mut stream = face.stream("/api/v1/stream?tz=Europe/Paris").await;
+    let mut stream = face.stream("/api/v1/stream?tz=Europe/Paris", "").await;
     let first = stream.event("summary").await;
     assert_eq!((&first["messages"], &first["tz"]), (&1.into(), &"Europe/Paris".into()));
     assert!(stream.event("mailboxes").await["items"].is_array());

@@ -112,6 +112,24 @@ pub(crate) fn store(archive: &mut Archive, entries: Vec<Entry>) {
     archive.commit(&Round { messages: messages.collect(), ..Round::default() }, clock::now()).unwrap();
 }
 
+/// What a server said when it refused the password of an account.
+pub(crate) const REFUSAL: &str = "no such user: owner@shop.example";
+
+/// Says that the password of an account was refused, in the server's words.
+pub(crate) fn refuse_inbox(archive: &mut Archive, account: &str) {
+    let source = MailboxSource {
+        name: "INBOX".into(),
+        raw_name: "INBOX".into(),
+        delimiter: Some("/".into()),
+        special_use: None,
+    };
+    let mailbox = archive.mailbox(account, &source).unwrap();
+    let (state, since) = (MailboxState::Refused, clock::now());
+    let (reason, next_step) = (Some(REFUSAL.into()), Some("tries owner@shop.example again".into()));
+    let changes = vec![Change::State { mailbox, state, since, reason, next_step }];
+    archive.commit(&Round { changes, ..Round::default() }, since).unwrap();
+}
+
 /// Says that the server has `exists` messages in an account's INBOX, and that it is watched.
 pub(crate) fn watch_inbox(archive: &mut Archive, account: &str, name: &str, exists: u32) {
     let source = MailboxSource {
@@ -142,7 +160,7 @@ pub(crate) struct Face {
     router: Router,
     index: Option<Task>,
     shutdown: Shutdown,
-    _kept: (watch::Sender<Option<Host>>, watch::Sender<Vec<alarms::Found>>),
+    kept: (watch::Sender<Option<Host>>, watch::Sender<Vec<alarms::Found>>),
 }
 
 impl Face {
@@ -163,7 +181,7 @@ impl Face {
             shutdown: shutdown.clone(),
         });
         let router = api::router(&app, Router::new().route("/", get(page::without_script)));
-        Self { app, router, index: Some(index), shutdown, _kept: (host_kept, alarms_kept) }
+        Self { app, router, index: Some(index), shutdown, kept: (host_kept, alarms_kept) }
     }
 
     /// Waits until all of so many records are counted.
@@ -173,6 +191,12 @@ impl Face {
         if tokio::time::timeout(PATIENCE, done).await.is_err() {
             panic!("{seq} records are not counted: {:?}", self.app.outlets.standing.borrow());
         }
+    }
+
+    /// Looks for alarms.
+    pub(crate) fn look(&self) {
+        let found = alarms::find(&self.app.outlets.standing.borrow(), None, clock::now());
+        self.kept.1.send_replace(found);
     }
 
     pub(crate) async fn state(&self, state: State) {
@@ -198,8 +222,9 @@ impl Face {
         Answer { status, kind, cookie, body: String::from_utf8(body.to_vec()).unwrap() }
     }
 
-    pub(crate) async fn stream(&self, path: &str) -> Stream {
-        let mut request = Request::get(path).header("host", "127.0.0.1:2813").body(Body::empty()).unwrap();
+    pub(crate) async fn stream(&self, path: &str, cookie: &str) -> Stream {
+        let request = Request::get(path).header("host", "127.0.0.1:2813").header("cookie", cookie);
+        let mut request = request.body(Body::empty()).unwrap();
         request.extensions_mut().insert(Peer::Tcp("127.0.0.1:9".parse().unwrap()));
         let response = self.router.clone().oneshot(request).await.unwrap();
         assert_eq!(response.headers()["x-accel-buffering"], "no");

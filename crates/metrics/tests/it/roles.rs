@@ -4,7 +4,7 @@ use axum::http::Request;
 use vigie_common::document::Mode;
 use vigie_web::access::hash_password;
 
-use crate::place::{Face, Place, mail, store, watch_inbox};
+use crate::place::{Face, Place, mail, refuse_inbox, store, watch_inbox};
 
 async fn log_in(face: &Face, user: &str) -> String {
     let form = face.get("/login", "").await;
@@ -26,6 +26,42 @@ async fn log_in(face: &Face, user: &str) -> String {
     answer.cookie.split(';').next().unwrap().to_owned()
 }
 
+/// Configures users by name, role and accounts; they have one password.
+fn users(all: &[(&str, &str, &str)]) -> String {
+    let hash = hash_password("open sesame").unwrap();
+    let user = |(name, role, accounts): &(&str, &str, &str)| {
+        format!(
+            "[[user]]\nname = \"{name}\"\npassword_hash = \"{hash}\"\nrole = \"{role}\"\naccounts = [\"{accounts}\"]\n"
+        )
+    };
+    all.iter().map(user).collect()
+}
+
+#[tokio::test]
+async fn what_a_server_says_is_for_readers() {
+    let place = Place::new();
+    let mut archive = place.archive();
+    store(&mut archive, vec![mail("shop", 1, "2026-01-05T00:00:00Z")]);
+    refuse_inbox(&mut archive, "shop");
+    let face = Face::start(&place, &users(&[("ada", "reader", "shop"), ("bob", "charts", "shop")]));
+    face.counted(1).await;
+    face.look();
+    let (ada, bob) = (log_in(&face, "ada").await, log_in(&face, "bob").await);
+    for path in ["/api/v1/summary", "/api/v1/mailboxes"] {
+        let (told, kept) = (face.get(path, &ada).await.body, face.get(path, &bob).await.body);
+        assert!(told.contains("owner@shop.example"), "{path}: {told}");
+        assert!(
+            kept.contains("refused") && !kept.contains('@') && !kept.contains("no such"),
+            "{path}: {kept}"
+        );
+    }
+    let mut stream = face.stream("/api/v1/stream", &bob).await;
+    for event in ["summary", "mailboxes"] {
+        let kept = stream.event(event).await.to_string();
+        assert!(kept.contains("refused") && !kept.contains('@'), "{event}: {kept}");
+    }
+}
+
 #[tokio::test]
 async fn a_user_sees_its_accounts_alone() {
     let place = Place::new();
@@ -36,13 +72,7 @@ async fn a_user_sees_its_accounts_alone() {
     for account in ["demo", "shop"] {
         watch_inbox(&mut archive, account, "INBOX", 1);
     }
-    let hash = hash_password("open sesame").unwrap();
-    let user = |name: &str, role: &str, accounts: &str| {
-        format!(
-            "[[user]]\nname = \"{name}\"\npassword_hash = \"{hash}\"\nrole = \"{role}\"\naccounts = [\"{accounts}\"]\n"
-        )
-    };
-    let config = user("ada", "reader", "demo") + &user("bob", "charts", "*");
+    let config = users(&[("ada", "reader", "demo"), ("bob", "charts", "*")]);
     let face = Face::start(&place, &config);
     face.counted(2).await;
 
