@@ -63,11 +63,9 @@ pub fn find(standing: &Standing, room: Option<Room>, now: Timestamp) -> Vec<Foun
         add(None, "index-failed", "metrics", now, text, standing.detail.as_deref());
     }
     if let Some(since) = standing.behind_since.filter(|since| now.duration_since(*since) >= BEHIND) {
-        let text = format!(
-            "{} records are stored and not counted yet: charts are incomplete until they are",
-            standing.behind()
-        );
-        add(None, "index-behind", "metrics", since, &text, None);
+        let text = "some records are stored and not counted yet: charts are incomplete until they are";
+        let count = format!("{} of them", standing.behind());
+        add(None, "index-behind", "metrics", since, text, Some(&count));
     }
     if let Some(room) = room.filter(|room| room.free < room.min_free) {
         let text = format!(

@@ -142,9 +142,12 @@ async fn mail(registry: &mut Registry, app: &App, visitor: &Visitor) -> Result<(
 fn standing(registry: &mut Registry, app: &App, visitor: &Visitor) {
     let standing = app.outlets.standing.borrow().clone();
     let now = clock::now();
-    let behind: Gauge = Gauge::default();
-    behind.set(i64::try_from(standing.behind()).unwrap_or(i64::MAX));
-    registry.register("index_behind_events", "Records of the catalog that are not counted yet", behind);
+    // It counts records of all accounts.
+    if visitor.accounts().is_none() {
+        let behind: Gauge = Gauge::default();
+        behind.set(i64::try_from(standing.behind()).unwrap_or(i64::MAX));
+        registry.register("index_behind_events", "Records of the catalog that are not counted yet", behind);
+    }
     let sides = Family::<Side, Gauge>::default();
     let lag = Family::<Account, Measure>::default();
     let up: Gauge = Gauge::default();

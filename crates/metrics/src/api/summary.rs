@@ -44,14 +44,14 @@ struct Ingest {
     version: Option<String>,
 }
 
-/// The numbers count everything: only who sees all accounts is told them.
+/// The numbers count everything, and the detail may name any file: only who sees all accounts is told them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct Index {
     state: &'static str,
     detail: Option<String>,
     last_seq: Option<u64>,
     indexed_seq: Option<u64>,
-    records_behind: u64,
+    records_behind: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -120,10 +120,10 @@ fn index(standing: &Standing, visitor: &Visitor) -> Index {
     let all = visitor.accounts().is_none();
     Index {
         state: standing.state.as_str(),
-        detail: standing.detail.clone(),
+        detail: standing.detail.clone().filter(|_| all),
         last_seq: all.then_some(standing.last_seq),
         indexed_seq: all.then_some(standing.indexed_seq),
-        records_behind: standing.behind(),
+        records_behind: all.then(|| standing.behind()),
     }
 }
 

@@ -96,8 +96,10 @@ async fn a_user_sees_its_accounts_alone() {
     assert_eq!((&summary["mailboxes"]["total"], &summary["index"]["last_seq"]), (&1.into(), &().into()));
     assert_eq!(face.get("/api/v1/series/messages?account=shop", &ada).await.status, 403);
     assert_eq!(face.get("/api/v1/series/messages?account=none", &ada).await.status, 403);
+    assert_eq!(summary["index"]["records_behind"], serde_json::Value::Null);
     let metrics = face.get("/metrics", &ada).await.body;
     assert!(metrics.contains("demo") && !metrics.contains("shop"), "{metrics}");
+    assert!(!metrics.contains("index_behind"), "{metrics}");
 
     let bob = log_in(&face, "bob").await;
     assert_eq!(face.get("/api/v1/senders?by=address", &bob).await.status, 403);

@@ -54,8 +54,10 @@ function ofIndex({ index }: Summary): Notice | null {
       return null;
     case 'waiting':
       return { key: 'index', level: 'warn', title: t.notice.index.waiting, detail };
-    case 'catching-up':
-      return { key: 'index', level: 'info', title: t.notice.index['catching-up'](format.number(index.records_behind)), detail };
+    case 'catching-up': {
+      const behind = index.records_behind === null ? null : format.number(index.records_behind);
+      return { key: 'index', level: 'info', title: t.notice.index['catching-up'](behind), detail };
+    }
     case 'error':
       return { key: 'index', level: 'bad', title: t.notice.index.error, detail };
   }

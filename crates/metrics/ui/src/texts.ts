@@ -56,7 +56,8 @@ const en = {
     },
     index: {
       waiting: 'Waiting for the archive.',
-      'catching-up': (behind: string) => `Reading the archive: ${behind} records to go. The figures grow until it is done.`,
+      'catching-up': (behind: string | null) =>
+        `Reading the archive${behind === null ? '' : `: ${behind} records to go`}. The figures grow until it is done.`,
       error: 'The archive cannot be read.',
     },
     server: (account: string) => `The mailbox server of ${account} cannot be reached:`,

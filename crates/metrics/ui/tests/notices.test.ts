@@ -64,6 +64,8 @@ it('leaves many troubles to the table', () => {
 it('tells of the index', () => {
   const behind = { ...fine, index: { ...fine.index, state: 'catching-up' as const, records_behind: 12_400 } };
   expect(titles(behind, boxes())[0]).toContain('12,400');
+  const some = { ...fine, index: { ...behind.index, records_behind: null } };
+  expect(titles(some, boxes())[0]).toBe('Reading the archive. The figures grow until it is done.');
   const broken = { ...fine, index: { ...fine.index, state: 'error' as const, detail: 'permission denied' } };
   expect(notices(broken, null, now)[0]).toMatchObject({ level: 'bad', detail: 'permission denied' });
 });

@@ -28,11 +28,11 @@ export interface Summary {
   ingest: { running: boolean; since: string | null; heartbeat_at: string | null; version: string | null };
   index: {
     state: 'ok' | 'waiting' | 'catching-up' | 'error';
+    /** These are null for who sees some accounts only: they are about everything. */
     detail: string | null;
-    /** null for who sees some accounts only: they count everything. */
     last_seq: number | null;
     indexed_seq: number | null;
-    records_behind: number;
+    records_behind: number | null;
   };
   messages: number;
   unique_messages: number;
