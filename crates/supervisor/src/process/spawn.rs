@@ -75,8 +75,13 @@ pub(crate) fn spawn(
 /// What is to be executed.
 pub(crate) struct Program {
     pub(crate) path: PathBuf,
-    /// It lies beside our own executable.
+    /// It lies beside our own executable and is named like it.
     ours: bool,
+}
+
+/// Whether a program beside us is one of our binaries: in `/usr/bin` we have many neighbours.
+fn is_ours(name: &str) -> bool {
+    name.starts_with("vigie-")
 }
 
 /// A bare name is sought beside our own executable first; later, by the system, in PATH.
@@ -89,7 +94,22 @@ pub(crate) fn program(service: &Service) -> Program {
     // Sought at each start: the executable may have been replaced in the meantime.
     let beside = std::env::current_exe().ok().and_then(|us| Some(us.parent()?.join(name)));
     match beside.filter(|path| path.is_file()) {
-        Some(path) => Program { path, ours: true },
+        Some(path) => Program { path, ours: is_ours(name) },
         None => Program { path: name.into(), ours: false },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_beside_us_is_ours_by_its_name_alone() {
+        let stranger = std::env::current_exe().unwrap();
+        let found = program(&Service::program("x", &[stranger.file_name().unwrap().to_str().unwrap()]));
+        assert_eq!((found.path, found.ours), (stranger, false));
+        for (name, ours) in [("vigie-ingest", true), ("python3", false), ("vigie", false)] {
+            assert_eq!(is_ours(name), ours, "{name}");
+        }
     }
 }
