@@ -13,8 +13,15 @@ use crate::service::words::Desired;
 #[derive(Debug)]
 pub(crate) struct Wishes {
     path: PathBuf,
+    wishes: Mutex<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
     /// With the generation of the command that said so.
-    wishes: Mutex<BTreeMap<String, (u64, Desired)>>,
+    wishes: BTreeMap<String, (u64, Desired)>,
+    /// Whether the file says the same.
+    kept: bool,
 }
 
 impl Wishes {
@@ -30,34 +37,37 @@ impl Wishes {
         });
         let wish = |word: String| if word == "down" { Desired::Down } else { Desired::Up };
         let wishes = words.into_iter().map(|(id, word)| (id, (0, wish(word)))).collect();
-        Self { path, wishes: Mutex::new(wishes) }
+        Self { path, wishes: Mutex::new(Known { wishes, kept: true }) }
     }
 
     /// What is wanted of `id`.
     pub(crate) fn of(&self, id: &str) -> Desired {
-        self.wishes.lock().unwrap_or_else(PoisonError::into_inner).get(id).map_or(Desired::Up, |wish| wish.1)
+        let known = self.wishes.lock().unwrap_or_else(PoisonError::into_inner);
+        known.wishes.get(id).map_or(Desired::Up, |wish| wish.1)
     }
 
     /// Keeps what the command of a generation wants; an older one than is known already changes nothing. Blocks
-    /// until it is on disk.
+    /// until it is on disk. What cannot be written holds until the supervisor ends, and is written with the next
+    /// command for any service.
     pub(crate) fn set(&self, id: &str, generation: u64, desired: Desired) {
-        let mut wishes = self.wishes.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = wishes.get(id).copied();
-        if known.is_some_and(|known| known.0 > generation) {
-            return;
+        let mut known = self.wishes.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = known.wishes.get(id).copied();
+        if before.is_none_or(|before| before.0 <= generation) {
+            known.wishes.insert(id.to_owned(), (generation, desired));
+            known.kept &= before.map_or(Desired::Up, |before| before.1) == desired;
         }
-        wishes.insert(id.to_owned(), (generation, desired));
-        if known.map_or(Desired::Up, |known| known.1) == desired {
+        if known.kept {
             return;
         }
         let word = |desired| if desired == Desired::Down { "down" } else { "up" };
         let words: BTreeMap<&str, &str> =
-            wishes.iter().map(|(id, wish)| (id.as_str(), word(wish.1))).collect();
+            known.wishes.iter().map(|(id, wish)| (id.as_str(), word(wish.1))).collect();
         let written = serde_json::to_vec(&words)
             .map_err(io::Error::from)
             .and_then(|text| file::replace(&self.path, &text, file::Durable::Yes));
+        known.kept = written.is_ok();
         if let Err(error) = written {
-            tracing::error!(file = %self.path.display(), %error, service = id, "cannot keep what is wanted of the service: it holds until the supervisor ends");
+            tracing::error!(file = %self.path.display(), %error, service = id, "cannot keep what is wanted of the service: it holds until the supervisor ends; the next command tries to write it again");
         }
     }
 }
@@ -81,5 +91,18 @@ mod tests {
         assert_eq!(Wishes::load(path.clone()).of("a"), Desired::Up);
         fs::write(&path, "{").unwrap();
         assert_eq!(Wishes::load(path).of("a"), Desired::Up);
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_written_with_the_next_command() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("run");
+        let path = folder.join("desired.json");
+        let wishes = Wishes::load(path.clone());
+        wishes.set("a", 1, Desired::Down);
+        assert_eq!(Wishes::load(path.clone()).of("a"), Desired::Up, "there was no folder");
+        fs::create_dir(&folder).unwrap();
+        wishes.set("a", 2, Desired::Down);
+        assert_eq!(Wishes::load(path).of("a"), Desired::Down);
     }
 }

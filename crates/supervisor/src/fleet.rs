@@ -100,7 +100,8 @@ impl Fleet {
     }
 
     /// Wants something of a service; returns its generation when the wish is kept on disk. A wish that is fulfilled
-    /// already is no fault.
+    /// already is no fault. One that cannot be written, on a full disk say, is fulfilled nevertheless: the log says
+    /// that it will not outlast the supervisor.
     ///
     /// # Errors
     /// There is no such service, or it takes no commands now.
