@@ -68,6 +68,9 @@ pub enum Kind {
     Service,
 }
 
+/// The kernel takes no longer path for a socket, its final zero left out.
+pub(crate) const LONGEST_SOCKET: usize = 107;
+
 /// Ids that mean something else: in the addresses of the API, and in the log.
 const RESERVED: [&str; 5] = ["ingest", "metrics", "supervisor", "events", "stream"];
 
@@ -96,6 +99,8 @@ impl Settings {
             }
         }
         let config = &loaded.config;
+        check_socket(&loaded.in_data(&config.supervisor.socket))
+            .map_err(|fault| loaded.fault(0..0, format!("[supervisor] socket: {fault}")))?;
         // Not without its links: where the file lies decides about the default data folder.
         let file = std::path::absolute(&loaded.file).unwrap_or_else(|_| loaded.file.clone());
         if config.ingest.enabled {
@@ -188,6 +193,18 @@ impl Service {
             probe: None,
         }
     }
+}
+
+/// Checked early: bound it is when the services run already.
+fn check_socket(path: &Path) -> Result<(), String> {
+    let length = path.as_os_str().len();
+    if length <= LONGEST_SOCKET {
+        return Ok(());
+    }
+    Err(format!(
+        "the path {} has {length} octets, and the system takes {LONGEST_SOCKET} at most: name a shorter one",
+        path.display()
+    ))
 }
 
 fn check(raw: &config::Service) -> Result<(), String> {

@@ -86,6 +86,14 @@ fn faults_name_their_place() {
 }
 
 #[test]
+fn a_socket_that_the_kernel_would_not_take_is_refused_before_anything_starts() {
+    let longest = format!("/{}", "s".repeat(106));
+    settings(&format!("[supervisor]\nsocket = \"{longest}\"\n")).unwrap();
+    let error = settings(&format!("[supervisor]\nsocket = \"{longest}s\"\n")).unwrap_err();
+    assert!(error.contains("[supervisor] socket: ") && error.contains("107"), "{error}");
+}
+
+#[test]
 fn a_stop_goes_from_those_whom_nobody_needs() {
     let needs = |id: &str, needs: &[&str]| (id.to_owned(), needs.iter().map(|&n| n.to_owned()).collect());
     let services = [needs("a", &[]), needs("b", &["a"]), needs("c", &["a", "b"]), needs("d", &[])];
