@@ -19,11 +19,12 @@ use tokio::net::UnixDatagram;
 
 pub(crate) use self::message::Said;
 use crate::file;
+use crate::settings::LONGEST_SOCKET;
 
-/// The kernel takes no longer path for a socket, its final zero left out.
-const LONGEST_PATH: usize = 107;
 /// What a well-behaved service says is far below; longer datagrams are not believed.
 const LONGEST: usize = 4096;
+/// Of what lies in the socket, so many datagrams are read at once: a flood must not keep a service alive.
+const MOST_UNHEARD: usize = 512;
 
 /// The socket of one service.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ impl Socket {
     pub(crate) fn bind(folder: &Path, id: &str) -> io::Result<Self> {
         let name = format!("{id}.notify");
         let (path, own) = match folder.join(&name) {
-            path if path.as_os_str().len() <= LONGEST_PATH => (path, None),
+            path if path.as_os_str().len() <= LONGEST_SOCKET => (path, None),
             _ => {
                 let own = std::env::temp_dir().join(format!("vigie-{:016x}", rand::random::<u64>()));
                 file::folder(&own)?;
@@ -63,21 +64,37 @@ impl Socket {
     /// What a process of the group that `leader` began says next.
     pub(crate) async fn hear(&mut self, leader: u32) -> io::Result<Vec<Said>> {
         loop {
-            let mut buffer = [0; LONGEST];
-            let receive = || receive(&self.socket, &mut buffer);
-            let (length, sender) = self.socket.async_io(Interest::READABLE, receive).await?;
-            let text = length.and_then(|length| buffer.get(..length));
-            match text.filter(|_| sender.is_some_and(|sender| belongs(sender, leader))).map(message::read) {
-                Some(said) if !said.is_empty() => return Ok(said),
-                _ => {
-                    self.ignored += 1;
-                    // The first of a kind is news, the thousandth is noise.
-                    if self.ignored.is_power_of_two() {
-                        tracing::warn!(socket = %self.path.display(), ignored = self.ignored, ?sender, "a notification was ignored: not from this service, or not readable");
-                    }
-                }
+            let datagram = self.socket.async_io(Interest::READABLE, || receive(&self.socket)).await?;
+            let said = self.believe(&datagram, leader);
+            if !said.is_empty() {
+                return Ok(said);
             }
         }
+    }
+
+    /// What processes of that group have said and nobody has heard yet, without waiting for more.
+    pub(crate) fn unheard(&mut self, leader: u32) -> Vec<Said> {
+        let mut said = Vec::new();
+        for _ in 0..MOST_UNHEARD {
+            let Ok(datagram) = receive(&self.socket) else { break };
+            said.extend(self.believe(&datagram, leader));
+        }
+        said
+    }
+
+    /// What a datagram says, unless it comes from a stranger.
+    fn believe(&mut self, datagram: &Datagram, leader: u32) -> Vec<Said> {
+        let sender = datagram.sender;
+        let ours = sender.is_some_and(|sender| belongs(sender, leader));
+        let said = datagram.text.as_deref().filter(|_| ours).map(message::read).unwrap_or_default();
+        if said.is_empty() {
+            self.ignored += 1;
+            // The first of a kind is news, the thousandth is noise.
+            if self.ignored.is_power_of_two() {
+                tracing::warn!(socket = %self.path.display(), ignored = self.ignored, ?sender, "a notification was ignored: not from this service, or not readable");
+            }
+        }
+        said
     }
 
     /// How many datagrams were not believed.
@@ -95,14 +112,21 @@ impl Drop for Socket {
     }
 }
 
-/// One datagram: its length unless it was too long, and who sent it.
-fn receive(socket: &UnixDatagram, buffer: &mut [u8]) -> io::Result<(Option<usize>, Option<Pid>)> {
+struct Datagram {
+    /// None: it was too long.
+    text: Option<Vec<u8>>,
+    sender: Option<Pid>,
+}
+
+/// The next datagram, if there is one.
+fn receive(socket: &UnixDatagram) -> io::Result<Datagram> {
+    let mut buffer = [0; LONGEST];
     // Room for file descriptors too, which are closed: without room for them the credentials could be cut off.
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(8), ScmCredentials(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let received = recvmsg(
         socket,
-        &mut [IoSliceMut::new(buffer)],
+        &mut [IoSliceMut::new(&mut buffer)],
         &mut control,
         RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC,
     )?;
@@ -112,7 +136,9 @@ fn receive(socket: &UnixDatagram, buffer: &mut [u8]) -> io::Result<(Option<usize
             sender = Some(credentials.pid);
         }
     }
-    Ok(((!received.flags.contains(ReturnFlags::TRUNC)).then_some(received.bytes), sender))
+    let whole = !received.flags.contains(ReturnFlags::TRUNC);
+    let text = buffer.get(..received.bytes).filter(|_| whole).map(<[u8]>::to_vec);
+    Ok(Datagram { text, sender })
 }
 
 fn belongs(sender: Pid, leader: u32) -> bool {

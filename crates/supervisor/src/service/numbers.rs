@@ -13,6 +13,9 @@ pub struct Numbers {
     pub kill: Duration,
     /// A service that has pinged once must ping again within this.
     pub watchdog: Duration,
+    /// A deadline of start or watchdog that is noticed so much too late says that the supervisor itself stood still,
+    /// and with it perhaps the service: it is given once more.
+    pub late: Duration,
     /// From TERM to KILL after a missed ping: what hangs does not end in good order either.
     pub watchdog_grace: Duration,
     /// First and longest wait before a restart; the first failure does not wait at all.
@@ -43,6 +46,7 @@ impl Default for Numbers {
             grace: s(10),
             kill: s(2),
             watchdog: s(30),
+            late: s(1),
             watchdog_grace: s(5),
             backoff: (Duration::from_millis(250), s(60)),
             jitter: 0.2,

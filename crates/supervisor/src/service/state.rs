@@ -262,7 +262,12 @@ impl Machine {
 
     fn tick(&mut self, now: Duration, out: &mut Actions) {
         let due = |until: Duration| until <= now;
+        let late = |until: Duration| until + self.numbers.late < now;
         match &mut self.phase {
+            Phase::Starting { until, .. } if late(*until) => *until = now + self.numbers.start,
+            Phase::Running { ping_until: Some(until), .. } if late(*until) => {
+                *until = now + self.numbers.watchdog;
+            }
             Phase::Starting { until, .. } if due(*until) => {
                 let reason = Reason::NotReady(self.numbers.start);
                 self.terminate(Some(reason.clone()), reason, self.numbers.grace, now, out);

@@ -137,7 +137,13 @@ impl Task {
                 Woken::Message(None) => return,
                 Woken::Said(said) => said.into_iter().for_each(|said| self.said(said)),
                 Woken::Needs => self.take(Event::Needs(self.needs_met()), None),
-                Woken::Due => self.take(Event::Tick, None),
+                Woken::Due => {
+                    // Where this process stood still, what was said meanwhile lies in the socket: said in time.
+                    let unheard =
+                        self.socket.as_mut().zip(leader).map(|(socket, leader)| socket.unheard(leader));
+                    unheard.into_iter().flatten().for_each(|said| self.said(said));
+                    self.take(Event::Tick, None);
+                }
             }
         }
     }

@@ -65,6 +65,20 @@ async fn silence_after_the_first_ping_ends_it() {
 }
 
 #[tokio::test]
+async fn pings_that_lay_in_the_socket_while_we_stood_still_count() {
+    let numbers = Numbers { watchdog: Duration::from_secs(2), ..quick() };
+    let rig = Rig::start(vec![notifying("a", &["ready", "ping-until=enough", "forever"])], numbers).await;
+    for _ in 0..4 {
+        rig.until("a", |view| view.heartbeat_age_seconds.is_some_and(|age| age < 0.5)).await;
+        // This thread is all that the supervisor has here.
+        std::process::Command::new("sleep").arg("2.2").status().unwrap();
+    }
+    rig.until("a", |view| view.heartbeat_age_seconds.is_some_and(|age| age < 0.5)).await;
+    assert_eq!(rig.moves("a"), ["waiting>starting", "starting>running"]);
+    rig.finish().await;
+}
+
+#[tokio::test]
 async fn a_long_path_is_no_obstacle() {
     let place = tempfile::tempdir().unwrap();
     let data = place.path().join("x".repeat(120));

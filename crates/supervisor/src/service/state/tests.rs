@@ -287,6 +287,20 @@ fn the_watchdog_counts_from_the_first_ping() {
 }
 
 #[test]
+fn who_could_not_speak_while_we_stood_still_gets_its_time_once_more() {
+    let mut machine = into(State::Running, policy());
+    machine.on(Event::Said(1, Said::Ping), s(10), 0.0);
+    assert_eq!(machine.on(Event::Tick, s(45), 0.0), [], "due at 40, but nobody looked then");
+    assert_eq!((machine.state(), machine.deadline()), (State::Running, Some(s(75))));
+    assert!(machine.on(Event::Tick, s(75), 0.0).contains(&Action::Terminate(100)));
+
+    let mut machine = into(State::Starting, policy());
+    assert_eq!(machine.on(Event::Tick, s(300), 0.0), []);
+    assert_eq!((machine.state(), machine.deadline()), (State::Starting, Some(s(330))));
+    assert!(machine.on(Event::Tick, s(330), 0.0).contains(&Action::Terminate(100)));
+}
+
+#[test]
 fn three_probes_in_a_row() {
     for restarts in [true, false] {
         let mut machine = into(State::Running, Policy { probe_restarts: restarts, ..policy() });
