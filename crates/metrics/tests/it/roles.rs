@@ -47,6 +47,11 @@ async fn what_a_server_says_is_for_readers() {
     face.counted(1).await;
     face.look();
     let (ada, bob) = (log_in(&face, "ada").await, log_in(&face, "bob").await);
+    face.app.health.set_alarms(face.app.alarms.borrow().iter().map(|found| found.alarm.clone()).collect());
+    for user in [&ada, &bob] {
+        let ready = face.get("/readyz", user).await.body;
+        assert!(!ready.contains("alarms"), "{ready}");
+    }
     for path in ["/api/v1/summary", "/api/v1/mailboxes"] {
         let (told, kept) = (face.get(path, &ada).await.body, face.get(path, &bob).await.body);
         assert!(told.contains("owner@shop.example"), "{path}: {told}");
