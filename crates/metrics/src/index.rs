@@ -130,7 +130,7 @@ impl Index {
                     }
                 }
                 Err(error) => {
-                    self.fail(&error);
+                    self.fail(error);
                     PAUSE
                 }
             };
@@ -157,34 +157,17 @@ impl Index {
     }
 
     fn step(&mut self) -> Result<Step, Error> {
-        let now = clock::now();
         self.model.look()?;
         let step = self.follow.step(&mut self.model)?;
         let applied = self.follow.take_applied();
-        let (last_seq, indexed_seq) = self.follow.numbers();
+        let state = match step {
+            Step::Waiting => State::Waiting,
+            Step::More => State::CatchingUp,
+            Step::Done { .. } => State::Ok,
+        };
+        let now = clock::now();
         let archive = self.say(now)?;
-        self.standing.send_if_modified(|standing| {
-            let mut before = standing.clone();
-            standing.state = match step {
-                Step::Waiting => State::Waiting,
-                Step::More => State::CatchingUp,
-                Step::Done { .. } => State::Ok,
-            };
-            standing.detail = None;
-            (standing.last_seq, standing.indexed_seq) = (last_seq, indexed_seq);
-            standing.behind_since =
-                if standing.behind() == 0 { None } else { standing.behind_since.or(Some(now)) };
-            match (step, archive) {
-                (Step::Waiting, _) => standing.archive = None,
-                (_, Some(archive)) => standing.archive = Some(archive),
-                _ => {}
-            }
-            // That it was asked again is no change.
-            if let (Some(before), Some(now)) = (&mut before.archive, &standing.archive) {
-                before.as_of = now.as_of;
-            }
-            *standing != before
-        });
+        self.tell(state, None, archive, now);
         if !applied.live.is_empty() {
             // Nobody may be watching.
             let _ = self.news.send(applied.live.into());
@@ -194,6 +177,34 @@ impl Index {
             self.model.checkpoint()?;
         }
         Ok(step)
+    }
+
+    /// Tells how it stands, if that is a change.
+    fn tell(
+        &self,
+        state: State,
+        detail: Option<String>,
+        archive: Option<crate::standing::Archive>,
+        now: Timestamp,
+    ) {
+        let (last_seq, indexed_seq) = self.follow.numbers();
+        self.standing.send_if_modified(|standing| {
+            let mut before = standing.clone();
+            (standing.state, standing.detail) = (state, detail);
+            (standing.last_seq, standing.indexed_seq) = (last_seq, indexed_seq);
+            standing.behind_since =
+                if standing.behind() == 0 { None } else { standing.behind_since.or(Some(now)) };
+            match (state, archive) {
+                (State::Waiting, _) => standing.archive = None,
+                (_, Some(archive)) => standing.archive = Some(archive),
+                _ => {}
+            }
+            // That it was asked again is no change.
+            if let (Some(before), Some(now)) = (&mut before.archive, &standing.archive) {
+                before.as_of = now.as_of;
+            }
+            *standing != before
+        });
     }
 
     /// What the archive says of itself, unless that was asked just now.
@@ -209,25 +220,30 @@ impl Index {
         Ok(said)
     }
 
-    fn fail(&mut self, error: &Error) {
-        let text = error.to_string();
-        if let Error::Unusable { .. } = error {
-            tracing::warn!(%error, "the read model is made anew from the catalog; samples of the host are lost");
-            if let Err(error) = self.model.remake() {
-                tracing::error!(%error, "the read model cannot be made anew: trying again");
+    fn fail(&mut self, error: Error) {
+        self.follow.forget();
+        let error = match error {
+            Error::Unusable { .. } => {
+                tracing::warn!(%error, "the read model is made anew from the catalog; samples of the host are lost");
+                match self.model.remake() {
+                    Ok(()) => return,
+                    Err(error) => error,
+                }
             }
-            self.follow.forget();
-            return;
-        }
-        let first = self.standing.send_if_modified(|standing| {
-            let changed = standing.state != State::Error || standing.detail.as_ref() != Some(&text);
-            (standing.state, standing.detail) = (State::Error, Some(text));
-            changed
-        });
-        if first {
+            error => error,
+        };
+        let detail = Some(error.to_string());
+        let known = self.standing.borrow().detail == detail;
+        if !known {
             tracing::error!(%error, "records cannot be counted: trying again");
         }
-        self.follow.forget();
+        // Whether mail is fetched does not depend on whether it can be counted.
+        let now = clock::now();
+        let archive = self.say(now).unwrap_or_else(|error| {
+            tracing::debug!(%error, "the archive cannot be asked how it stands");
+            None
+        });
+        self.tell(State::Error, detail, archive, now);
     }
 
     fn take_in(&mut self, sample: &Sample) {

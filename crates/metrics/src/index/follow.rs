@@ -76,6 +76,9 @@ impl Follow {
         let reader = &open.reader;
         let cursor = model.cursor()?;
         let tail = reader.tail(cursor.as_ref(), BATCH)?;
+        // It is told even if these cannot be counted.
+        self.indexed_seq = cursor.filter(|_| !tail.restarted).map_or(0, |cursor| cursor.seq);
+        self.last_seq = reader.last_seq()?;
         let full = tail.records.len() == BATCH;
         if tail.restarted {
             tracing::warn!("the catalog is not the one that was counted: counting from the start");
@@ -93,10 +96,7 @@ impl Follow {
                 tracing::debug!(new = self.applied.new, seq = last.map(|r| r.seq), "counted");
             }
             self.indexed_seq = last.map_or(0, |record| record.seq);
-        } else {
-            self.indexed_seq = cursor.map_or(0, |cursor| cursor.seq);
         }
-        self.last_seq = reader.last_seq()?.max(self.indexed_seq);
         if full {
             return Ok(Step::More);
         }
@@ -127,8 +127,11 @@ impl Follow {
         }
     }
 
-    /// What the archive says of itself.
-    pub(super) fn say(&self, now: Timestamp) -> Result<Option<Archive>> {
+    /// What the archive says of itself, whether its records can be counted or not.
+    pub(super) fn say(&mut self, now: Timestamp) -> Result<Option<Archive>> {
+        if !self.is_there()? {
+            return Ok(None);
+        }
         let Some(open) = &self.open else { return Ok(None) };
         let (writer, mailboxes) = (open.reader.writer()?, open.reader.mailboxes()?);
         Ok(Some(Archive { as_of: now, writer, mailboxes }))

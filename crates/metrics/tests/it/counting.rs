@@ -146,6 +146,35 @@ async fn damage_is_mended_while_it_runs() {
     face.stop();
 }
 
+#[tokio::test]
+async fn while_nothing_can_be_counted_the_archive_is_still_asked_how_it_stands() {
+    let place = Place::new();
+    let mut archive = place.archive();
+    store(&mut archive, many(10));
+    let face = Face::start(&place, "");
+    face.counted(10).await;
+    let db = rusqlite::Connection::open(place.database()).unwrap();
+    db.execute_batch(
+        "CREATE TRIGGER full BEFORE INSERT ON message BEGIN SELECT RAISE(ABORT, 'the disk is full'); END",
+    )
+    .unwrap();
+    store(&mut archive, vec![mail("demo", 11, "2026-01-05T00:00:00Z")]);
+    face.state(State::Error).await;
+    let beat = clock::now();
+    archive.heartbeat(beat).unwrap();
+    let told = face
+        .standing(|standing| {
+            let archive = standing.archive.as_ref().unwrap();
+            archive.writer.as_ref().unwrap().heartbeat.as_microsecond() == beat.as_microsecond()
+        })
+        .await;
+    assert_eq!((told.state, told.last_seq, told.indexed_seq), (State::Error, 11, 10));
+    assert!(told.behind_since.is_some() && told.detail.unwrap().contains("the disk is full"));
+    db.execute_batch("DROP TRIGGER full").unwrap();
+    face.counted(11).await;
+    face.stop();
+}
+
 #[test]
 fn a_second_one_is_refused() {
     let place = Place::new();

@@ -24,7 +24,7 @@ use vigie_metrics::host::Host;
 use vigie_metrics::index::{self, Task};
 use vigie_metrics::model::Model;
 use vigie_metrics::readers::Readers;
-use vigie_metrics::standing::State;
+use vigie_metrics::standing::{Standing, State};
 use vigie_metrics::{alarms, page};
 use vigie_web::{Access, Health, Peer};
 
@@ -200,8 +200,13 @@ impl Face {
     }
 
     pub(crate) async fn state(&self, state: State) {
+        self.standing(|standing| standing.state == state).await;
+    }
+
+    /// Waits until it stands so.
+    pub(crate) async fn standing(&self, so: impl FnMut(&Standing) -> bool) -> Standing {
         let mut standing = self.app.outlets.standing.clone();
-        tokio::time::timeout(PATIENCE, standing.wait_for(|s| s.state == state)).await.unwrap().unwrap();
+        tokio::time::timeout(PATIENCE, standing.wait_for(so)).await.unwrap().unwrap().clone()
     }
 
     pub(crate) fn stop(mut self) {
