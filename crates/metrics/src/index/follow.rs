@@ -1,10 +1,12 @@
 //! From the catalog to the read model, batch by batch.
 
+use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use vigie_archive::{Reader, layout};
+use vigie_common::record::EventKind;
 
 use crate::error::{Error, Result};
 use crate::model::{Applied, Model};
@@ -84,12 +86,13 @@ impl Follow {
             tracing::warn!("the catalog is not the one that was counted: counting from the start");
         }
         if tail.restarted || !tail.records.is_empty() {
-            let present = |id: &_| {
-                reader.entry(id).unwrap_or_else(|error| {
-                    tracing::warn!(%error, "a message that was parsed anew cannot be looked up");
-                    None
-                })
-            };
+            // One that cannot be looked up now is not one that is gone: the batch is tried again.
+            let mut present = HashMap::new();
+            let reparsed = tail.records.iter().filter_map(|record| record.event.as_ref());
+            for id in reparsed.filter(|e| e.kind == EventKind::Reparsed).filter_map(|e| e.id.as_ref()) {
+                present.insert(id, reader.entry(id)?);
+            }
+            let present = |id: &_| present.get(id).cloned().flatten();
             self.applied = model.apply(&tail.records, tail.restarted, present)?;
             let last = tail.records.last();
             if self.applied.new > 0 {

@@ -1,7 +1,7 @@
 //! Each message counts once, whatever happens in between.
 
 use jiff::tz::TimeZone;
-use vigie_archive::{Reader, Round};
+use vigie_archive::{Reader, Round, layout};
 use vigie_common::clock;
 use vigie_common::document::Mode;
 use vigie_common::id::Id;
@@ -172,6 +172,26 @@ async fn while_nothing_can_be_counted_the_archive_is_still_asked_how_it_stands()
     assert!(told.behind_since.is_some() && told.detail.unwrap().contains("the disk is full"));
     db.execute_batch("DROP TRIGGER full").unwrap();
     face.counted(11).await;
+    face.stop();
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_looked_up_stays_counted() {
+    let place = Place::new();
+    let mut archive = place.archive();
+    store(&mut archive, many(2));
+    let face = Face::start(&place, "");
+    face.counted(2).await;
+    let catalog = rusqlite::Connection::open(place.root().join(layout::CATALOG)).unwrap();
+    let stored_at = |at: i64| catalog.execute("UPDATE entry SET stored_at = ?1 WHERE uid = 2", [at]).unwrap();
+    stored_at(i64::MAX);
+    let events = vec![event(EventKind::Reparsed, &mail("demo", 2, "").id)];
+    archive.commit(&Round { events, ..Round::default() }, clock::now()).unwrap();
+    face.state(State::Error).await;
+    assert_eq!(overview(&place).await.messages, 2);
+    stored_at(0);
+    face.counted(3).await;
+    assert_eq!(overview(&place).await.messages, 2);
     face.stop();
 }
 
