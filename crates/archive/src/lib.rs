@@ -37,7 +37,7 @@ pub use vigie_common::config::RawPolicy;
 pub use self::archive::{Archive, Settings};
 pub use self::error::{Error, Shortage};
 pub use self::mailbox::{
-    Difference, MailboxId, MailboxState, MailboxStatus, MailboxView, OpenUid, Selected, Standing,
+    Difference, MailboxId, MailboxState, MailboxStatus, MailboxView, OpenUid, Selected, Standing, is_stale,
 };
 pub use self::reader::{Location, Reader, Tail, Totals, Writer};
 pub use self::round::{Change, Committed, Message, Round, SyncTiming, Way};

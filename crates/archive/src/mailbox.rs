@@ -1,10 +1,19 @@
 //! What the catalog knows of a mailbox.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use vigie_common::document::MailboxSource;
 
 use crate::uid_set::UidSet;
+
+/// Without a sign of life for so long a watched mailbox is stale.
+const STALE: SignedDuration = SignedDuration::from_mins(15);
+
+/// Whether the last sign of life of a watched mailbox is too long ago.
+#[must_use]
+pub fn is_stale(last: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(last) > STALE
+}
 
 /// A mailbox's number in the catalog. It does not outlive the catalog: names do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -178,4 +187,77 @@ pub struct MailboxStatus {
     pub proof_of_life: Option<Timestamp>,
     /// How it stands.
     pub standing: Option<Standing>,
+}
+
+impl MailboxStatus {
+    /// Whether it is watched and gives no sign of life. A pass may take long, and proves that all is well at its end
+    /// only: what it stores is a sign as well, and so is that it began.
+    #[must_use]
+    pub fn is_stale(&self, now: Timestamp) -> bool {
+        let Some(Standing { state, since, .. }) = &self.standing else { return false };
+        let working = matches!(state, MailboxState::Idle | MailboxState::Polling | MailboxState::Fetching);
+        let began = (working || self.proof_of_life.is_none()).then_some(*since);
+        match state {
+            // They say more than that.
+            MailboxState::Stopped | MailboxState::Refused | MailboxState::DiskLow => false,
+            MailboxState::Stale => true,
+            _ => {
+                let signs = [self.proof_of_life, self.last_stored, began];
+                signs.into_iter().flatten().max().is_some_and(|last| is_stale(last, now))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + 60 * minute).unwrap()
+    }
+
+    fn status(state: MailboxState, since: i64, alive: Option<i64>, stored: Option<i64>) -> MailboxStatus {
+        let mailbox = MailboxSource {
+            name: "INBOX".into(),
+            raw_name: "INBOX".into(),
+            delimiter: None,
+            special_use: None,
+        };
+        MailboxStatus {
+            account: "demo".into(),
+            mailbox,
+            selected: None,
+            stored: 0,
+            bytes: 0,
+            last_stored: stored.map(at),
+            covered: 0,
+            skipped: 0,
+            present: 0,
+            open: 0,
+            difference: None,
+            proof_of_life: alive.map(at),
+            standing: Some(Standing { state, since: at(since), reason: None, next_step: None }),
+        }
+    }
+
+    #[test]
+    fn a_long_pass_that_stores_is_not_stale() {
+        use MailboxState::{BackingOff, Connecting, Fetching, Idle, Refused, Stale, Stopped};
+        for (what, status, expected) in [
+            ("alive", status(Idle, -90, Some(-14), None), false),
+            ("silent", status(Idle, -90, Some(-16), None), true),
+            ("fetches its first mail", status(Fetching, -60, None, Some(-1)), false),
+            ("fetches, and stores nothing", status(Fetching, -60, None, Some(-16)), true),
+            ("began a pass after long trouble", status(Fetching, -5, Some(-90), None), false),
+            ("tries again and again", status(Connecting, 0, Some(-90), Some(-90)), true),
+            ("waits for a try", status(BackingOff, -1, Some(-90), None), true),
+            ("begins", status(Connecting, -1, None, None), false),
+            ("says so", status(Stale, 0, Some(0), None), true),
+            ("refused", status(Refused, -90, Some(-90), None), false),
+            ("not watched", status(Stopped, -90, Some(-90), None), false),
+        ] {
+            assert_eq!(status.is_stale(at(0)), expected, "{what}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use vigie_common::id::{BlobId, Id};
 use vigie_common::record::{Cursor, Entry, Record};
@@ -11,6 +11,9 @@ use vigie_common::record::{Cursor, Entry, Record};
 use crate::catalog::{self, Catalog};
 use crate::disk::Root;
 use crate::{Error, MailboxStatus};
+
+/// A writer that has said nothing for so long is not running.
+const SILENT: SignedDuration = SignedDuration::from_secs(30);
 
 /// A reader of an archive. It holds no lock and no transaction between calls.
 #[derive(Debug)]
@@ -40,6 +43,14 @@ pub struct Writer {
     pub since: Timestamp,
     /// When it last said that it lives.
     pub heartbeat: Timestamp,
+}
+
+impl Writer {
+    /// Whether it is running: it says so every 10 s.
+    #[must_use]
+    pub fn is_alive(&self, now: Timestamp) -> bool {
+        now.duration_since(self.heartbeat) < SILENT
+    }
 }
 
 /// Sums over the whole archive.

@@ -9,25 +9,18 @@
 //! | `disk-low` | archive | less than `min_free` is free, or the disk is full |
 //! | `archive-failed` | archive | nothing can be stored for another reason |
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
+use vigie_archive::is_stale;
 use vigie_common::config::Size;
 use vigie_web::Alarm;
 
 use crate::board::{AccountFacts, Known, Low, MailboxFacts, Trouble};
 use crate::error::Error;
 
-/// Without proof of life for so long a mailbox is stale.
-const STALE: SignedDuration = SignedDuration::from_mins(15);
 /// A connection that is lost once is everyday: so many times in a row are trouble.
 const TIMES: u32 = 2;
 /// A message that stays open after so many tries needs a person.
 pub const TRIES: u32 = 3;
-
-/// Whether the last proof of life of a watched mailbox is too long ago.
-#[must_use]
-pub fn is_stale(last: Timestamp, now: Timestamp) -> bool {
-    now.duration_since(last) > STALE
-}
 
 /// The alarms that hold now.
 #[must_use]
@@ -104,6 +97,8 @@ fn alarm(code: &str, subject: &str, since: Timestamp, text: String) -> Alarm {
 mod tests {
     use std::sync::Arc;
     use std::time::Duration;
+
+    use jiff::SignedDuration;
 
     use super::*;
     use crate::board::Board;

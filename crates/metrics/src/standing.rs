@@ -2,14 +2,9 @@
 
 use std::collections::HashMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 use vigie_archive::{MailboxState, MailboxStatus, Writer};
-
-/// The writer says every 10 s that it lives.
-const SILENT: SignedDuration = SignedDuration::from_secs(30);
-/// A watched mailbox without proof of life for so long is stale.
-const STALE: SignedDuration = SignedDuration::from_mins(15);
 
 /// How indexing stands, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -85,7 +80,7 @@ impl Archive {
     /// Whether ingest is running.
     #[must_use]
     pub fn is_running(&self, now: Timestamp) -> bool {
-        self.writer.as_ref().is_some_and(|writer| now.duration_since(writer.heartbeat) < SILENT)
+        self.writer.as_ref().is_some_and(|writer| writer.is_alive(now))
     }
 
     /// Names of mailboxes as people know them, by account and the name that the server sends.
@@ -115,19 +110,8 @@ impl Condition {
         match state {
             _ if !running => Self::NotWatched,
             None | Some(MailboxState::Stopped) => Self::NotWatched,
-            Some(MailboxState::Refused | MailboxState::DiskLow) => {
-                Self::Said(state.unwrap_or(MailboxState::Refused))
-            }
-            Some(state) => {
-                // Before the first proof of life, what counts is for how long it has been tried.
-                let since = mailbox.standing.as_ref().map(|standing| standing.since);
-                let old = |at: Timestamp| now.duration_since(at) > STALE;
-                if state == MailboxState::Stale || mailbox.proof_of_life.or(since).is_some_and(old) {
-                    Self::Stale
-                } else {
-                    Self::Said(state)
-                }
-            }
+            Some(_) if mailbox.is_stale(now) => Self::Stale,
+            Some(state) => Self::Said(state),
         }
     }
 

@@ -1,6 +1,6 @@
 //! `status`: how each mailbox stands, from the catalog; ingest need not run.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 use vigie_archive::{MailboxStatus, Reader};
 use vigie_common::clock;
@@ -9,12 +9,8 @@ use vigie_common::exit::Exit;
 
 use super::table::table;
 use super::{Failure, Outcome, archive_failure, say};
-use crate::alarms::is_stale;
 use crate::error::quoted;
 use crate::settings::Settings;
-
-/// The writer says every 10 s that it lives.
-const SILENT: SignedDuration = SignedDuration::from_secs(30);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -36,7 +32,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Outcome {
     let failed = |error| archive_failure(&error);
     let reader = Reader::open(&settings.archive.root).map_err(failed)?;
     let now = clock::now();
-    let writer = reader.writer().map_err(failed)?.filter(|w| now.duration_since(w.heartbeat) < SILENT);
+    let writer = reader.writer().map_err(failed)?.filter(|w| w.is_alive(now));
     let status = Status {
         archive: settings.archive.root.display().to_string(),
         running: writer.is_some(),
@@ -72,7 +68,7 @@ fn print(status: &Status, now: Timestamp) -> Result<(), Failure> {
         let ago = |at: Timestamp| format!("{} s ago", now.duration_since(at).as_secs().max(0));
         let standing = mailbox.standing.as_ref();
         let state = match standing {
-            Some(_) if status.running && mailbox.proof_of_life.is_some_and(|at| is_stale(at, now)) => "stale",
+            Some(_) if status.running && mailbox.is_stale(now) => "stale",
             Some(standing) if status.running => standing.state.as_str(),
             _ => "not watched",
         };

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
-use vigie_archive::MailboxState;
+use vigie_archive::{MailboxState, is_stale};
 use vigie_common::backoff::Backoff;
 use vigie_common::clock;
 
 use super::{JITTER, TROUBLE, watched};
-use crate::alarms::is_stale;
 use crate::beat::Beat;
 use crate::error::{Error, Result};
 use crate::mailbox::{Mailbox, Pass, Shared};
