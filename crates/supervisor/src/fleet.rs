@@ -70,6 +70,7 @@ impl Fleet {
             epoch: Instant::now(),
             wishes: Wishes::load(run.join("desired.json")),
             events: Events::new(),
+            probe_token: rand::random::<[u8; 32]>().iter().map(|byte| format!("{byte:02x}")).collect(),
             ready: watch::Sender::new(BTreeSet::new()),
             give_up: CancellationToken::new(),
             fault: CancellationToken::new(),

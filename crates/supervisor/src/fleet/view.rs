@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tokio::time::Instant;
 use vigie_common::clock;
+use vigie_web::Alarm;
 
 use crate::sample::Sample;
 use crate::service::handle::{Handle, Status};
@@ -61,6 +62,8 @@ pub struct ServiceView {
     pub log_dropped: u64,
     /// Notifications that were not believed.
     pub notifications_ignored: u64,
+    /// What it says that a person should look at; inert. Told by ingest and metrics alone.
+    pub alarms: Vec<Alarm>,
     /// What must be ready before it.
     pub needs: Vec<String>,
     /// Of these, what is not.
@@ -144,6 +147,7 @@ impl ServiceView {
             open_fds: sample.and_then(|sample| sample.open_fds),
             log_dropped: handle.log.dropped(),
             notifications_ignored: status.notifications_ignored,
+            alarms: status.alarms.to_vec(),
             needs: service.needs.clone(),
             waiting_for: status.waiting_for,
             unkillable: status.unkillable,

@@ -3,14 +3,17 @@
 
 use std::ffi::OsString;
 
+use vigie_web::health::PROBE_TOKEN;
+
 use crate::settings::{Kind, Service};
 
 /// Every program gets these.
 const ALL: [&str; 4] = ["PATH", "HOME", "TZ", "LANG"];
 
-/// The variables of `service`, picked from `ours`.
+/// The variables of `service`, picked from `ours`. Our own programs get the `token` of our probe, too.
 pub(crate) fn of(
     service: &Service,
+    token: &str,
     ours: impl Iterator<Item = (OsString, OsString)>,
 ) -> Vec<(OsString, OsString)> {
     let wanted = |name: &str| {
@@ -22,8 +25,14 @@ pub(crate) fn of(
                     || name == "CREDENTIALS_DIRECTORY"
                     || service.secrets.iter().any(|secret| secret == name)))
     };
-    let mut picked: Vec<_> =
-        ours.filter(|(name, _)| name.to_str().is_some_and(|name| wanted(name) && name != LIFELINE)).collect();
+    let mut picked: Vec<_> = ours
+        .filter(|(name, _)| {
+            name.to_str().is_some_and(|name| wanted(name) && name != LIFELINE && name != PROBE_TOKEN)
+        })
+        .collect();
+    if service.kind != Kind::Service {
+        picked.push((PROBE_TOKEN.into(), token.into()));
+    }
     picked.extend(service.environment.iter().map(|(name, value)| (name.into(), value.into())));
     picked
 }
@@ -42,9 +51,16 @@ mod tests {
         let ours =
             ["PATH", "TZ", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "SUPPORT_PASSWORD", "OTHER"]
                 .into_iter()
-                .chain(["VIGIE_LIFELINE", "VIGIE_METRICS__LISTEN", "SSL_CERT_FILE", "LD_PRELOAD"]);
-        of(&service, ours.map(|name| (name.into(), "x".into())))
+                .chain([
+                    "VIGIE_LIFELINE",
+                    "VIGIE_PROBE_TOKEN",
+                    "VIGIE_METRICS__LISTEN",
+                    "SSL_CERT_FILE",
+                    "LD_PRELOAD",
+                ]);
+        of(&service, "token", ours.map(|name| (name.into(), "x".into())))
             .into_iter()
+            .inspect(|(name, value)| assert!(name != PROBE_TOKEN || value == "token"))
             .map(|(name, _)| name.into_string().unwrap())
             .collect()
     }
@@ -54,7 +70,15 @@ mod tests {
         assert_eq!(names(Kind::Service), ["PATH", "TZ", "LEVEL"]);
         assert_eq!(
             names(Kind::Ingest),
-            ["PATH", "TZ", "SUPPORT_PASSWORD", "VIGIE_METRICS__LISTEN", "SSL_CERT_FILE", "LEVEL"]
+            [
+                "PATH",
+                "TZ",
+                "SUPPORT_PASSWORD",
+                "VIGIE_METRICS__LISTEN",
+                "SSL_CERT_FILE",
+                "VIGIE_PROBE_TOKEN",
+                "LEVEL"
+            ]
         );
     }
 }

@@ -26,11 +26,12 @@ pub(crate) struct NotSpawned {
     pub(crate) is_final: bool,
 }
 
-/// Starts the program of `service`; `socket` is where it may say how it is.
+/// Starts the program of `service`; `socket` is where it may say how it is, `token` what our probe shows.
 pub(crate) fn spawn(
     service: &Service,
     socket: Option<&Path>,
     watchdog: Duration,
+    token: &str,
 ) -> Result<Spawned, NotSpawned> {
     let program = program(service);
     let mut command = Command::new(&program.path);
@@ -38,7 +39,7 @@ pub(crate) fn spawn(
         .args(service.command.iter().skip(1))
         .current_dir(&service.working_directory)
         .env_clear()
-        .envs(environment::of(service, std::env::vars_os()))
+        .envs(environment::of(service, token, std::env::vars_os()))
         // A group of its own: signals reach all that it starts, and those of our terminal do not reach it.
         .process_group(0)
         .stdin(if program.ours { Stdio::piped() } else { Stdio::null() })

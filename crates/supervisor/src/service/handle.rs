@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
+use vigie_web::Alarm;
 
 use super::words::{Desired, Health, State, Verb};
 use crate::fleet::event::Actor;
@@ -18,8 +19,8 @@ use crate::settings::Service;
 pub(crate) enum Message {
     /// A person wants something; answered by the generation, or by why it is refused.
     Command(Verb, Actor, oneshot::Sender<Result<u64, (State, &'static str)>>),
-    /// A probe of a run was answered, or was not.
-    Probed(u64, bool),
+    /// A probe of a run was answered, or was not; and its alarms, where it told them.
+    Probed(u64, bool, Option<Vec<Alarm>>),
     /// The supervisor ends.
     End(Duration),
     /// Is the task alive? Then the other end is dropped.
@@ -58,6 +59,8 @@ pub(crate) struct Status {
     pub(crate) heartbeat: Option<Instant>,
     pub(crate) waiting_for: Vec<String>,
     pub(crate) notifications_ignored: u64,
+    /// What it last told that a person should look at.
+    pub(crate) alarms: Arc<[Alarm]>,
 }
 
 impl Status {

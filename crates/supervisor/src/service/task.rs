@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
+use vigie_web::Alarm;
 
 use self::process::Process;
 use self::report::Report;
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) epoch: Instant,
     pub(crate) wishes: Wishes,
     pub(crate) events: Events,
+    /// What our probe shows to our own programs, so that they tell it their alarms. New at each start.
+    pub(crate) probe_token: String,
     /// Ids of the services that are ready.
     pub(crate) ready: watch::Sender<BTreeSet<String>>,
     /// A service gave up, and everything is to end because of it.
@@ -164,7 +167,7 @@ impl Task {
     fn message(&mut self, message: Message) {
         match message {
             Message::Command(verb, actor, answer) => self.command(verb, actor, answer),
-            Message::Probed(run, good) => self.take(Event::Probed(run, good), None),
+            Message::Probed(run, good, alarms) => self.probed(run, good, alarms),
             Message::End(grace) => self.take(Event::End(grace), None),
             Message::Alive(answer) => drop(answer),
         }
@@ -193,6 +196,14 @@ impl Task {
             shared.wishes.set(&service.id, generation, desired);
             let _ = answer.send(Ok(generation));
         });
+    }
+
+    fn probed(&mut self, run: u64, good: bool, alarms: Option<Vec<Alarm>>) {
+        let news = run == self.machine.run() && alarms.is_some_and(|alarms| self.report.alarms(alarms));
+        self.take(Event::Probed(run, good), None);
+        if news {
+            self.publish(true);
+        }
     }
 
     fn said(&mut self, said: Said) {
@@ -270,9 +281,8 @@ impl Task {
 
     /// Starts a process; what came of it is the next event.
     fn spawn(&mut self, run: u64) -> Event {
-        let numbers = &self.shared.settings.numbers;
         let socket = self.socket.as_ref().map(Socket::path);
-        match Process::start(&self.service, run, socket, numbers.watchdog, &self.log) {
+        match Process::start(&self.service, run, socket, &self.shared, &self.log) {
             Ok(process) => {
                 self.note.write(process.pid);
                 self.report.started();
@@ -295,8 +305,7 @@ impl Task {
             if is_ready { ready.insert(self.service.id.clone()) } else { ready.remove(&self.service.id) }
         });
         if let Some(process) = &mut self.process {
-            let numbers = &self.shared.settings.numbers;
-            process.probe_while(is_ready, self.service.probe, numbers, &self.own);
+            process.probe_while(is_ready, self.service.probe, &self.shared, &self.own);
         }
         let next_start = self.machine.next_start().map(|at| self.shared.epoch + at);
         let ignored = self.socket.as_ref().map_or(0, Socket::ignored);
@@ -343,6 +352,7 @@ impl Status {
             heartbeat: None,
             waiting_for: Vec::new(),
             notifications_ignored: 0,
+            alarms: Arc::new([]),
         }
     }
 }

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::process::{Child, ChildStdin};
@@ -14,12 +13,11 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Ended, Message};
+use super::{Ended, Message, Shared};
 use crate::logs::Log;
 use crate::logs::line::Stream;
 use crate::process::spawn::{NotSpawned, spawn};
 use crate::process::{group, probe};
-use crate::service::numbers::Numbers;
 use crate::settings::Service;
 
 /// A process.
@@ -40,10 +38,11 @@ impl Process {
         service: &Service,
         run: u64,
         socket: Option<&Path>,
-        watchdog: Duration,
+        shared: &Shared,
         log: &Arc<Log>,
     ) -> Result<Self, NotSpawned> {
-        let mut spawned = spawn(service, socket, watchdog)?;
+        let watchdog = shared.settings.numbers.watchdog;
+        let mut spawned = spawn(service, socket, watchdog, &shared.probe_token)?;
         let ended = CancellationToken::new();
         if let Some(output) = spawned.child.stdout.take() {
             tokio::spawn(Arc::clone(log).read(output, Stream::Stdout, ended.clone()));
@@ -75,7 +74,7 @@ impl Process {
         &mut self,
         wanted: bool,
         address: Option<SocketAddr>,
-        numbers: &Numbers,
+        shared: &Arc<Shared>,
         answers: &mpsc::WeakSender<Message>,
     ) {
         let Some(address) = address.filter(|_| wanted) else {
@@ -83,14 +82,16 @@ impl Process {
             return;
         };
         if self.probing.is_none() {
-            let (every, within) = (numbers.probe_every, numbers.probe_answer);
-            let (run, answers) = (self.run, answers.clone());
+            let (run, shared, answers) = (self.run, Arc::clone(shared), answers.clone());
+            let (every, within) = (shared.settings.numbers.probe_every, shared.settings.numbers.probe_answer);
             self.probing = Some(AbortOnDropHandle::new(tokio::spawn(async move {
                 loop {
                     sleep_until(Instant::now() + every).await;
                     let good = probe::healthy(address, within).await;
+                    let alarms =
+                        if good { probe::alarms(address, &shared.probe_token, within).await } else { None };
                     let Some(answers) = answers.upgrade() else { return };
-                    if answers.send(Message::Probed(run, good)).await.is_err() {
+                    if answers.send(Message::Probed(run, good, alarms)).await.is_err() {
                         return;
                     }
                 }

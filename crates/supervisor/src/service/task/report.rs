@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use vigie_common::clock;
+use vigie_web::Alarm;
 
 use super::process::Process;
 use super::{Machine, Service, Status};
@@ -33,6 +34,7 @@ pub(super) struct Report {
     ended: Option<(u32, Ended)>,
     /// Why the process is to end.
     why: Option<String>,
+    alarms: Arc<[Alarm]>,
     pub(super) text: Option<String>,
     pub(super) heartbeat: Option<Instant>,
 }
@@ -51,6 +53,7 @@ impl Report {
             reason: None,
             ended: None,
             why: None,
+            alarms: Arc::new([]),
             text: None,
             heartbeat: None,
         };
@@ -94,6 +97,16 @@ impl Report {
         });
         self.ended = Some((process.pid, ended));
         (self.started, self.ready_at, self.text, self.heartbeat) = (None, None, None, None);
+        self.alarms = Arc::new([]);
+    }
+
+    /// What it tells now that a person should look at; true where that is news.
+    pub(super) fn alarms(&mut self, alarms: Vec<Alarm>) -> bool {
+        let news = *self.alarms != *alarms;
+        if news {
+            self.alarms = alarms.into();
+        }
+        news
     }
 
     /// The event of a transition.
@@ -154,6 +167,7 @@ impl Report {
             heartbeat: self.heartbeat,
             waiting_for,
             notifications_ignored,
+            alarms: Arc::clone(&self.alarms),
         });
     }
 }
