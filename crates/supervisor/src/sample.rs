@@ -86,7 +86,20 @@ impl Samples {
         let mut system =
             System::new().inspect_err(|error| tracing::warn!(%error, "no figures of this machine")).ok();
         loop {
-            self.sample(system.as_mut(), &shared, &handles);
+            // On a thread that may wait: a network file system that hangs under the data folder hangs `statvfs`, and
+            // must not take the door and the services with it. One at a time; the figures are old meanwhile.
+            let (samples, settings, handles) = (Arc::clone(&self), Arc::clone(&shared), Arc::clone(&handles));
+            let sampled = tokio::task::spawn_blocking(move || {
+                samples.sample(system.as_mut(), &settings, &handles);
+                system
+            });
+            system = match sampled.await {
+                Ok(system) => system,
+                Err(fault) => {
+                    tracing::error!(%fault, "no more figures by a fault of ours");
+                    return;
+                }
+            };
             shared.events.sampled();
             let looks = lock(&self.looked).is_some_and(|at| at.elapsed() <= LOOKS);
             let next = Instant::now() + if looks { FAST } else { SLOW };
