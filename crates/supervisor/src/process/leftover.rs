@@ -32,29 +32,35 @@ struct Identity {
 
 /// The note of one child on disk.
 #[derive(Debug)]
-pub(crate) struct Note(PathBuf);
+pub(crate) struct Note {
+    path: PathBuf,
+    boot: String,
+}
 
 impl Note {
     /// Of the service `id`, in `folder`.
     pub(crate) fn new(folder: &Path, id: &str) -> Self {
-        Self(folder.join(format!("{id}.{SUFFIX}")))
+        Self { path: folder.join(format!("{id}.{SUFFIX}")), boot: boot() }
     }
 
-    /// The process is there. Not synced: no process outlives the machine.
+    /// The process is there. Not synced: no process outlives the machine. To be called at once: should the
+    /// supervisor be killed between the start of the process and the end of this, nobody knows of it any more, and
+    /// only a program with a lifeline ends then.
     pub(crate) fn write(&self, pid: u32) {
         let Some(stat) = stat::read(pid) else { return };
-        let identity = Identity { pid, started: stat.started, session: stat.session, boot: boot() };
+        let identity =
+            Identity { pid, started: stat.started, session: stat.session, boot: self.boot.clone() };
         let written = serde_json::to_vec(&identity)
             .map_err(io::Error::from)
-            .and_then(|text| file::replace(&self.0, &text, file::Durable::No));
+            .and_then(|text| file::replace(&self.path, &text, file::Durable::No));
         if let Err(error) = written {
-            tracing::warn!(file = %self.0.display(), %error, "cannot note the process: should the supervisor be killed, its next life will not end it");
+            tracing::warn!(file = %self.path.display(), %error, "cannot note the process: should the supervisor be killed, its next life will not end it");
         }
     }
 
     /// The process is gone.
     pub(crate) fn remove(&self) {
-        let _ = fs::remove_file(&self.0);
+        let _ = fs::remove_file(&self.path);
     }
 }
 

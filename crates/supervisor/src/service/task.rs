@@ -282,9 +282,8 @@ impl Task {
     /// Starts a process; what came of it is the next event.
     fn spawn(&mut self, run: u64) -> Event {
         let socket = self.socket.as_ref().map(Socket::path);
-        match Process::start(&self.service, run, socket, &self.shared, &self.log) {
+        match Process::start(&self.service, run, socket, &self.shared, &self.note, &self.log) {
             Ok(process) => {
-                self.note.write(process.pid);
                 self.report.started();
                 let event = Event::Spawned(run, process.pid);
                 self.process = Some(process);

@@ -16,6 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{Ended, Message, Shared};
 use crate::logs::Log;
 use crate::logs::line::Stream;
+use crate::process::leftover::Note;
 use crate::process::spawn::{NotSpawned, spawn};
 use crate::process::{group, probe};
 use crate::settings::Service;
@@ -33,16 +34,18 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts it, and begins to read what it prints.
+    /// Starts it, notes that it is there, and begins to read what it prints.
     pub(super) fn start(
         service: &Service,
         run: u64,
         socket: Option<&Path>,
         shared: &Shared,
+        note: &Note,
         log: &Arc<Log>,
     ) -> Result<Self, NotSpawned> {
         let watchdog = shared.settings.numbers.watchdog;
         let mut spawned = spawn(service, socket, watchdog, &shared.probe_token)?;
+        note.write(spawned.pid);
         let ended = CancellationToken::new();
         if let Some(output) = spawned.child.stdout.take() {
             tokio::spawn(Arc::clone(log).read(output, Stream::Stdout, ended.clone()));
