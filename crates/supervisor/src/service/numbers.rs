@@ -14,7 +14,8 @@ pub struct Numbers {
     /// A service that has pinged once must ping again within this.
     pub watchdog: Duration,
     /// A deadline of start or watchdog that is noticed so much too late says that the supervisor itself stood still,
-    /// and with it perhaps the service: it is given once more.
+    /// and with it perhaps the service: it is given once more. Short, as a pause may end right after a deadline, and a
+    /// machine that is merely busy loses no more than one period by it.
     pub late: Duration,
     /// From TERM to KILL after a missed ping: what hangs does not end in good order either.
     pub watchdog_grace: Duration,
@@ -46,7 +47,7 @@ impl Default for Numbers {
             grace: s(10),
             kill: s(2),
             watchdog: s(30),
-            late: s(1),
+            late: Duration::from_millis(100),
             watchdog_grace: s(5),
             backoff: (Duration::from_millis(250), s(60)),
             jitter: 0.2,

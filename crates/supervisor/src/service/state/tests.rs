@@ -294,6 +294,11 @@ fn who_could_not_speak_while_we_stood_still_gets_its_time_once_more() {
     assert_eq!((machine.state(), machine.deadline()), (State::Running, Some(s(75))));
     assert!(machine.on(Event::Tick, s(75), 0.0).contains(&Action::Terminate(100)));
 
+    // A pause of all that ends in the moment of the deadline: the ping is on its way.
+    let mut machine = into(State::Running, policy());
+    machine.on(Event::Said(1, Said::Ping), s(10), 0.0);
+    assert_eq!(machine.on(Event::Tick, Duration::from_millis(40_300), 0.0), []);
+
     let mut machine = into(State::Starting, policy());
     assert_eq!(machine.on(Event::Tick, s(300), 0.0), []);
     assert_eq!((machine.state(), machine.deadline()), (State::Starting, Some(s(330))));
