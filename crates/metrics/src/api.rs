@@ -14,9 +14,9 @@ mod summary;
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, Request, State};
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
-use axum::middleware::{from_fn_with_state, map_request};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -24,9 +24,8 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
-use vigie_common::config::Role;
 use vigie_common::shutdown::Shutdown;
-use vigie_web::health::{self, MaySeeAlarms};
+use vigie_web::health;
 use vigie_web::{Access, Health, Problem, Visitor, problem};
 
 use self::params::Params;
@@ -92,20 +91,10 @@ pub fn router(app: &App, assets: Router) -> Router {
         .route("/metrics", get(exposition::answer))
         .route_layer(from_fn_with_state(app.clone(), exposition::count))
         .with_state(app.clone());
-    let health = health::routes(app.health.clone()).layer(map_request(limit_alarms));
-    let all = api.merge(health).merge(assets);
+    let all = api.merge(health::routes(app.health.clone())).merge(assets);
     // A large answer is to be there soon, more than to be small.
     let compression = CompressionLayer::new().quality(CompressionLevel::Fastest);
     app.access.guard(problem::fallbacks(all).layer(compression))
-}
-
-/// `/readyz` tells alarms whole: only to who may read all of them. Others have them in the summary.
-async fn limit_alarms(mut request: Request) -> Request {
-    let all = |visitor: &Visitor| visitor.role() >= Role::Reader && visitor.accounts().is_none();
-    if !request.extensions().get::<Visitor>().is_some_and(all) {
-        request.extensions_mut().remove::<MaySeeAlarms>();
-    }
-    request
 }
 
 #[derive(Serialize)]

@@ -45,10 +45,14 @@ pub(super) async fn one(
     Ok(Json(view).into_response())
 }
 
-/// Command lines are for operators: they may hold what others must not see.
+/// Leaves out what is not for this visitor: command lines are for operators, what services say of their accounts is for
+/// those who may read everything.
 pub(super) fn limit(view: &mut ServiceView, visitor: &Visitor) {
     if visitor.role() < Role::Operator {
         view.command.clear();
+    }
+    if !visitor.reads_everything() {
+        view.alarms.clear();
     }
 }
 

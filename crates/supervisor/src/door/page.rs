@@ -97,7 +97,8 @@ pub(super) async fn services(
 ) -> Response {
     door.fleet.looked_at();
     let now = clock::now();
-    let views = door.fleet.views();
+    let mut views = door.fleet.views();
+    views.iter_mut().for_each(|view| api::limit(view, &visitor));
     let operator = visitor.role() >= Role::Operator;
     let shown = wanted.log.or_else(|| views.first().map(|view| view.id.clone())).filter(|_| operator);
     let mut events = door.fleet.events(0);

@@ -1,5 +1,7 @@
 //! `/healthz` and `/readyz` of the supervisor: whether all that is to run is ready, and what a person should look at.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -35,9 +37,13 @@ fn is_well(view: &ServiceView) -> bool {
     matches!(view.state, Observed::Running | Observed::Exited) && view.health != Health::Unhealthy
 }
 
-/// What a person should look at.
+/// What a person should look at: services that are not as they should be, then what services say of themselves. Two
+/// that say the same are heard once.
 pub(super) fn alarms(views: &[ServiceView], now: Timestamp) -> Vec<Alarm> {
-    views.iter().filter_map(|view| alarm(view, now)).collect()
+    let ours = views.iter().filter_map(|view| alarm(view, now));
+    let theirs = views.iter().flat_map(|view| view.alarms.iter().cloned());
+    let mut told = BTreeSet::new();
+    ours.chain(theirs).filter(|alarm| told.insert((alarm.code.clone(), alarm.subject.clone()))).collect()
 }
 
 fn alarm(view: &ServiceView, now: Timestamp) -> Option<Alarm> {

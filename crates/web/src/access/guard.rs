@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use vigie_common::clock;
 
 use super::session::Session;
-use super::{Access, Role, Visitor, headers, login};
+use super::{Access, Visitor, headers, login};
 use crate::health::MaySeeAlarms;
 use crate::host::misdirected;
 use crate::token::same;
@@ -116,8 +116,7 @@ async fn checked(access: &Access, request: Request) -> Result<(Request, Option<H
             }
             return Err(Box::new(unknown(access, &parts.headers, &parts.uri)));
         };
-        // Alarms name accounts, and repeat what servers say.
-        if visitor.role() >= Role::Reader && visitor.accounts().is_none() {
+        if visitor.reads_everything() {
             parts.extensions.insert(MaySeeAlarms);
         }
         parts.extensions.insert(visitor);

@@ -54,6 +54,12 @@ impl Visitor {
         self.accounts.as_ref().is_none_or(|accounts| accounts.iter().any(|a| a == account))
     }
 
+    /// Whether the visitor may read whatever there is: alarms name accounts, and repeat what servers say.
+    #[must_use]
+    pub fn reads_everything(&self) -> bool {
+        self.role >= Role::Reader && self.accounts.is_none()
+    }
+
     /// The accounts that the visitor may see; `None` for all.
     #[must_use]
     pub fn accounts(&self) -> Option<&[String]> {
