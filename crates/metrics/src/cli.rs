@@ -61,6 +61,7 @@ fn settings(loaded: &Loaded) -> Result<Settings, Failure> {
 fn failure(error: &Error) -> Failure {
     let exit = match error {
         Error::Locked { .. } => Exit::Locked,
+        Error::Foreign { .. } => Exit::Config,
         Error::Disk { .. } => Exit::CannotWrite,
         Error::Unusable { .. } | Error::TooLong | Error::Archive(_) => Exit::Internal,
     };

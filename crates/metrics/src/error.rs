@@ -14,6 +14,12 @@ pub enum Error {
         /// The database.
         path: PathBuf,
     },
+    /// End, and leave it alone.
+    #[error("{} is not a read model of vigie: name another file in `[metrics] database`, or remove this one if nobody needs it", .path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
     /// Throw it away and make it anew: it is disposable.
     #[error("the read model {} cannot be used: {what}", .path.display())]
     Unusable {

@@ -9,7 +9,8 @@ pub mod page;
 mod samples;
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
@@ -23,6 +24,10 @@ use crate::error::{Error, Result};
 const SCHEMA: &str = include_str!("model/schema.sql");
 /// Version of the schema. A file of any other version is thrown away.
 const FORMAT: u32 = 1;
+/// `vgie`, which SQLite keeps in the head of the file: what is not marked so is not ours to throw away.
+const MARK: [u8; 4] = *b"vgie";
+/// Where in the file it stands.
+const MARK_AT: u64 = 68;
 
 /// The read model, open for writing.
 #[derive(Debug)]
@@ -66,7 +71,7 @@ impl Model {
     /// Opens the read model, or makes it. One that cannot be used is thrown away.
     ///
     /// # Errors
-    /// [`Error::Locked`] when another process writes it, [`Error::Disk`].
+    /// [`Error::Locked`] when another process writes it, [`Error::Foreign`], [`Error::Disk`].
     pub fn open(path: &Path) -> Result<Self> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|e| Error::disk("make", folder, e))?;
@@ -169,6 +174,7 @@ fn clear(db: &Connection) -> rusqlite::Result<()> {
 }
 
 fn connect(path: &Path) -> Result<(Connection, (u64, u64))> {
+    check_ours(path)?;
     // SQLite would make it readable for everybody.
     let made = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
     let file = made.and_then(|made| made.metadata()).map_err(|e| Error::disk("make", path, e))?;
@@ -177,6 +183,11 @@ fn connect(path: &Path) -> Result<(Connection, (u64, u64))> {
         let db = Connection::open_with_flags(path, flags)?;
         db.set_prepared_statement_cache_capacity(64);
         db.busy_timeout(std::time::Duration::from_secs(5))?;
+        // Before the log is begun: it is to stand in the file itself.
+        let mark: i32 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+        if mark != i32::from_be_bytes(MARK) {
+            db.pragma_update(None, "application_id", i32::from_be_bytes(MARK))?;
+        }
         // After a power failure the last transactions may be missing: they are read again from the catalog.
         db.execute_batch(
             "PRAGMA journal_mode = WAL;
@@ -209,7 +220,33 @@ fn connect(path: &Path) -> Result<(Connection, (u64, u64))> {
     Ok((db, (file.dev(), file.ino())))
 }
 
+/// Whether a file may be written to and thrown away: it is missing, empty or marked as ours.
+///
+/// # Errors
+/// [`Error::Foreign`] where it may not, [`Error::Disk`].
+pub fn check_ours(path: &Path) -> Result<()> {
+    let read = || -> io::Result<bool> {
+        let file = File::open(path)?;
+        if file.metadata()?.len() == 0 {
+            return Ok(true);
+        }
+        let mut mark = [0; MARK.len()];
+        file.read_exact_at(&mut mark, MARK_AT)?;
+        Ok(mark == MARK)
+    };
+    match read() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::Foreign { path: path.to_owned() }),
+        Err(e) => match e.kind() {
+            io::ErrorKind::NotFound => Ok(()),
+            io::ErrorKind::UnexpectedEof => Err(Error::Foreign { path: path.to_owned() }),
+            _ => Err(Error::disk("read", path, e)),
+        },
+    }
+}
+
 fn discard(path: &Path) -> Result<()> {
+    check_ours(path)?;
     let suffixed = |suffix: &str| {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);
@@ -217,7 +254,7 @@ fn discard(path: &Path) -> Result<()> {
     };
     for file in [path.to_owned(), suffixed("-wal"), suffixed("-shm")] {
         match std::fs::remove_file(&file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(Error::disk("remove", file, error));
             }
             _ => {}

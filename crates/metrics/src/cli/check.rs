@@ -7,6 +7,7 @@ use vigie_common::exit::Exit;
 use vigie_web::Access;
 
 use super::{Outcome, say};
+use crate::model;
 use crate::settings::Settings;
 
 pub(super) fn run(loaded: &Loaded, settings: &Settings) -> Outcome {
@@ -34,7 +35,13 @@ pub(super) fn run(loaded: &Loaded, settings: &Settings) -> Outcome {
     let folder = settings.database.ancestors().skip(1).find(|folder| folder.exists());
     let writable = folder.map(|folder| rustix::fs::access(folder, May::WRITE_OK | May::EXEC_OK));
     match writable {
-        Some(Ok(())) => say(&format!("read model {}: good", settings.database.display()))?,
+        Some(Ok(())) => match model::check_ours(&settings.database) {
+            Ok(()) => say(&format!("read model {}: good", settings.database.display()))?,
+            Err(error) => {
+                fault(Exit::Config);
+                say(&format!("read model {}: {error}", settings.database.display()))?;
+            }
+        },
         _ => {
             fault(Exit::CannotWrite);
             say(&format!(

@@ -115,7 +115,9 @@ async fn a_read_model_that_cannot_be_used_is_made_anew() {
         assert_eq!(overview(&place).await.messages, 10);
     };
     count().await;
-    std::fs::write(place.database(), "no database, and longer than one hundred bytes".repeat(99)).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(place.database()).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"no database", 0).unwrap();
+    drop(file);
     count().await;
     let db = rusqlite::Connection::open(place.database()).unwrap();
     db.execute("UPDATE meta SET value = 99 WHERE key = 'format'", []).unwrap();
@@ -125,6 +127,26 @@ async fn a_read_model_that_cannot_be_used_is_made_anew() {
     db.execute_batch("DROP TABLE meta").unwrap();
     drop(db);
     count().await;
+}
+
+#[test]
+fn a_file_that_is_none_of_ours_is_left_alone() {
+    let place = Place::new();
+    std::fs::write(place.database(), "what somebody wrote, and longer than a hundred bytes".repeat(9))
+        .unwrap();
+    assert!(matches!(Model::open(&place.database()), Err(Error::Foreign { .. })));
+    assert!(std::fs::read_to_string(place.database()).unwrap().starts_with("what somebody wrote"));
+
+    let other = place.path().join("other.db");
+    let db = rusqlite::Connection::open(&other).unwrap();
+    db.execute_batch("CREATE TABLE theirs (a); CREATE TABLE meta (key, value)").unwrap();
+    let before = std::fs::read(&other).unwrap();
+    assert!(matches!(Model::open(&other), Err(Error::Foreign { .. })));
+    assert_eq!(std::fs::read(&other).unwrap(), before);
+
+    let empty = place.path().join("empty.db");
+    std::fs::write(&empty, "").unwrap();
+    Model::open(&empty).unwrap();
 }
 
 #[tokio::test]
