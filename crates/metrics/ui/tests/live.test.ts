@@ -14,8 +14,8 @@ class Stream extends EventTarget {
   close(): void {
     this.closed = true;
   }
-  say(event: string): void {
-    this.dispatchEvent(new MessageEvent(event, { data: '{}' }));
+  say(event: string, data: object = {}): void {
+    this.dispatchEvent(new MessageEvent(event, { data: JSON.stringify(data) }));
   }
 }
 const stream = () => Stream.all.at(-1) as Stream;
@@ -120,4 +120,22 @@ it('lets go of the stream while nobody looks', async () => {
   await vi.advanceTimersByTimeAsync(0);
   expect(Stream.all).toHaveLength(2);
   expect(listener.resync).toHaveBeenCalledTimes(1);
+});
+
+it('keeps what the stream told, whatever an answer on its way says of before', async () => {
+  end();
+  listener = { summary: vi.fn(), mailboxes: vi.fn(), host: vi.fn(), resync: vi.fn() };
+  const waiting: (() => void)[] = [];
+  vi.stubGlobal('fetch', async () => {
+    await new Promise<void>((resolve) => waiting.push(resolve));
+    return new Response(JSON.stringify({ as_of: '2026-11-24T22:10:00Z' }), { status: 200 });
+  });
+  live = new Live('Europe/Paris', listener);
+  end = live.start();
+  stream().say('summary', { as_of: '2026-11-24T22:10:00.5Z' });
+  stream().say('mailboxes', { as_of: '2026-11-24T22:09:59Z' });
+  for (const give of waiting) give();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(listener.summary).toHaveBeenCalledTimes(1);
+  expect(listener.mailboxes).toHaveBeenCalledTimes(2);
 });

@@ -36,6 +36,8 @@ export class Live {
   #lastHeard: Date | null = null;
   #missed = false;
   #polling = false;
+  /** As of when the stream last told of each thing: an answer that was on its way meanwhile may be older. */
+  readonly #told = new Map<string, number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -70,9 +72,15 @@ export class Live {
         take(message.data);
         this.#heard();
       });
-    on('summary', (data) => this.listener.summary(JSON.parse(data) as Summary));
-    on('mailboxes', (data) => this.listener.mailboxes(JSON.parse(data) as Mailboxes));
-    on('host', (data) => this.listener.host(JSON.parse(data) as Host));
+    const state = <T extends { as_of: string }>(event: string, take: (state: T) => void) =>
+      on(event, (data) => {
+        const told = JSON.parse(data) as T;
+        this.#told.set(event, Date.parse(told.as_of));
+        take(told);
+      });
+    state<Summary>('summary', (summary) => this.listener.summary(summary));
+    state<Mailboxes>('mailboxes', (mailboxes) => this.listener.mailboxes(mailboxes));
+    state<Host>('host', (host) => this.listener.host(host));
     on('messages', () => {});
     on('resync', () => this.listener.resync());
   }
@@ -114,15 +122,19 @@ export class Live {
         // In its first second metrics has not looked at the host yet.
         get<Host>(address('host')).catch(() => null),
       ]);
-      this.listener.summary(summary);
-      this.listener.mailboxes(mailboxes);
-      if (host) this.listener.host(host);
+      if (!this.#isOld('summary', summary)) this.listener.summary(summary);
+      if (!this.#isOld('mailboxes', mailboxes)) this.listener.mailboxes(mailboxes);
+      if (host && !this.#isOld('host', host)) this.listener.host(host);
       this.#answered();
     } catch (error) {
       this.#unanswered(error instanceof Problem ? error.message : t.problem.unreadable);
     } finally {
       this.#polling = false;
     }
+  }
+
+  #isOld(event: string, answer: { as_of: string }): boolean {
+    return Date.parse(answer.as_of) < (this.#told.get(event) ?? 0);
   }
 
   #answered(): void {
@@ -154,6 +166,7 @@ export class Live {
     if (this.#stream === null) return;
     this.#stream.close();
     this.#stream = null;
+    this.#told.clear();
     this.#failures += 1;
     this.#missed = true;
   }
@@ -162,6 +175,7 @@ export class Live {
     clearTimeout(this.#timer);
     this.#stream?.close();
     this.#stream = null;
+    this.#told.clear();
     this.#missed = true;
   }
 }
