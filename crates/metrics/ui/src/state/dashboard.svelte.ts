@@ -64,10 +64,8 @@ export class Dashboard {
   constructor() {
     this.live = new Live(this.tz, {
       summary: (summary) => this.#takeSummary(summary),
-      mailboxes: (mailboxes) => {
-        this.mailboxes.take(mailboxes);
-        this.#at(mailboxes.as_of);
-      },
+      // Its `as_of` is when the archive was asked, which may be long ago: it is not the server's clock.
+      mailboxes: (mailboxes) => this.mailboxes.take(mailboxes),
       host: (host) => this.#takeHost(host),
       resync: () => this.retry(),
     });
