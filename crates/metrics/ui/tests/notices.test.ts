@@ -44,7 +44,7 @@ it('says once why a server cannot be reached', () => {
 it('does not say twice what is an alarm, too', () => {
   const alarms = [
     { code: 'ingest-not-running', subject: 'ingest', since: fine.as_of, text: 'ingest is not running' },
-    { code: 'archive-disk-low', subject: 'archive', since: fine.as_of, text: 'make room' },
+    { code: 'disk-low', subject: 'archive', since: fine.as_of, text: 'make room' },
   ];
   const stopped = { ...fine, ingest: { ...fine.ingest, running: false }, alarms };
   expect(titles(stopped, boxes())).toEqual(['Ingest is not running.', 'archive: make room']);
