@@ -3,7 +3,7 @@
 //! # Layout
 //!
 //! For every process:
-//! - [`serve`]: listening, with time-outs and caps
+//! - [`mod@serve`]: listening, with time-outs and caps
 //! - [`health`]: `/healthz` and `/readyz`, alarms
 //! - [`host`]: what only this machine may ask for
 //! - [`problem`]: errors as `application/problem+json`

@@ -16,7 +16,7 @@ pub fn hash(password: &str) -> Result<String, String> {
     Argon2::default().hash_password(password.as_bytes()).map(|h| h.to_string()).map_err(|e| e.to_string())
 }
 
-/// Whether `hash` has a form that [`verify`] can use.
+/// Whether `hash` has a form that can be used.
 #[must_use]
 pub fn is_hash(hash: &str) -> bool {
     PasswordHash::new(hash).is_ok_and(|h| h.algorithm.as_str().starts_with("argon2") && h.hash.is_some())
