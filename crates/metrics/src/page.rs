@@ -29,7 +29,7 @@ fn html(note: &str) -> String {
         .map(|(metric, query)| {
             let source = format!("/api/v1/series/{metric}.svg?{query}&amp;width=800&amp;height=300");
             format!(
-                "<p><a href=\"/api/v1/series/{metric}.csv?{query}\"><img src=\"{source}\" width=\"800\" height=\"300\" alt=\"{metric}, as a chart; the link leads to its numbers\"></a></p>\n"
+                "<section class=\"card\"><a href=\"/api/v1/series/{metric}.csv?{query}\"><img src=\"{source}\" width=\"100%\" alt=\"{metric}, as a chart; the link leads to its numbers\"></a></section>\n"
             )
         })
         .collect();
@@ -41,12 +41,15 @@ fn html(note: &str) -> String {
 <meta name=\"viewport\" content=\"width=device-width\">
 <meta http-equiv=\"refresh\" content=\"60\">
 <title>Vigie</title>
+<link rel=\"stylesheet\" href=\"/login/style.css\">
 </head>
 <body>
+<main class=\"wide\">
 <h1>Vigie</h1>
-<p>{}</p>
+<p class=\"soft\">{}</p>
 <p><a href=\"/services\">Services</a>, <a href=\"/api/v1/summary\">summary</a>, <a href=\"/api/v1/mailboxes\">mailboxes</a>, <a href=\"/api/v1/senders\">senders</a>, <a href=\"/api/v1/host\">host</a></p>
-{pictures}</body>
+{pictures}</main>
+</body>
 </html>
 ",
         escaped(note)
@@ -64,7 +67,9 @@ mod tests {
     #[test]
     fn the_note_is_text() {
         let page = html("install npm & <b>build</b>");
-        assert!(page.contains("<p>install npm &amp; &lt;b&gt;build&lt;/b&gt;</p>"));
+        assert!(page.contains("<p class=\"soft\">install npm &amp; &lt;b&gt;build&lt;/b&gt;</p>"));
         assert!(page.contains("/api/v1/series/hours.svg") && !page.contains("<script"));
+        // It looks like the other pages that are made by the server.
+        assert!(page.contains("href=\"/login/style.css\"") && page.contains("class=\"card\""));
     }
 }
