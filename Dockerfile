@@ -2,7 +2,7 @@
 #
 # Each stage names its base by the usual short name; registries, mirrors and proxies are the engine's affair.
 
-# --- the dashboard's front end: the same on every platform
+# --- the dashboard's front end
 FROM node:22-bookworm-slim AS front-end
 WORKDIR /ui
 COPY crates/metrics/ui/package.json crates/metrics/ui/package-lock.json crates/metrics/ui/.npmrc ./
@@ -15,7 +15,7 @@ FROM rust:1.95-bookworm AS programs
 WORKDIR /src
 COPY . .
 COPY --from=front-end /ui/dist crates/metrics/ui/dist
-# Line tables would be three quarters of the image; names of functions stay in.
+# Line tables are four fifths of a program; the names of functions stay in.
 ENV VIGIE_UI=built CARGO_PROFILE_RELEASE_DEBUG=false CARGO_PROFILE_RELEASE_STRIP=debuginfo
 # What was built stays with the builder, so that a change compiles only what it concerns.
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
