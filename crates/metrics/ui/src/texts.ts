@@ -102,7 +102,6 @@ const en = {
     mailboxes: 'Mailboxes',
     ok: (count: string) => `${count} ok`,
     okOf: (ok: string, total: string) => `${ok} of ${total} ok`,
-    trouble: (count: string, total: string) => `${count} of ${total} in trouble`,
     none: 'none yet',
     newest: (age: string) => `newest mail ${age}`,
     noMail: 'no mail yet',
