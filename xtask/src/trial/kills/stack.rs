@@ -169,7 +169,11 @@ impl Stack {
             let pid = words.nth(2)?.parse().ok()?;
             words.next()?.ends_with(&suffix).then_some(pid)
         };
-        locks.lines().filter_map(holder).collect()
+        // The kernel gives the list piece by piece: an entry that moves between two pieces comes twice.
+        let mut holders: Vec<u32> = locks.lines().filter_map(holder).collect();
+        holders.sort_unstable();
+        holders.dedup();
+        holders
     }
 
     /// One process of each kind, all running and answering.
