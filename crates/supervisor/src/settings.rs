@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::Serialize;
 use vigie_common::config::{self, ConfigError, GiveUp, Loaded};
 use vigie_common::text::inert;
+use vigie_web::serve;
 
 use crate::service::numbers::Numbers;
 
@@ -240,7 +241,7 @@ fn secrets(config: &config::Config) -> Vec<String> {
 
 /// Where to ask what listens at `listen`: an address for all is reached by loopback. None where it is not known.
 pub(crate) fn probe(listen: &str) -> Option<SocketAddr> {
-    let mut address: SocketAddr = listen.replace("localhost", "127.0.0.1").parse().ok()?;
+    let mut address = serve::address(listen).ok()?;
     match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
