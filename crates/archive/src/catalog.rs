@@ -29,7 +29,9 @@ use crate::steps::step;
 
 const SCHEMA: &str = include_str!("catalog/schema.sql");
 /// Version of the schema. A binary that knows less refuses the catalog.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// What takes a catalog from a format to the next, by the format that it begins with.
+const UPGRADES: [(u32, &str); 1] = [(1, include_str!("catalog/from-1.sql"))];
 
 /// An open catalog.
 #[derive(Debug)]
@@ -54,8 +56,9 @@ impl Catalog {
                  PRAGMA wal_autocheckpoint = 4000;",
             )
             .map_err(|e| catalog.error("prepare", e))?;
-        if format.is_none() {
-            catalog.make(version)?;
+        match format {
+            None => catalog.make(version)?,
+            Some(format) => catalog.upgrade(format)?,
         }
         Ok(catalog)
     }
@@ -69,7 +72,10 @@ impl Catalog {
         }
         let catalog = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         // Its writer is just making it.
-        catalog.format()?.ok_or_else(none)?;
+        let format = catalog.format()?.ok_or_else(none)?;
+        if format < FORMAT {
+            return Err(Error::Older { path: catalog.path, found: format, known: FORMAT });
+        }
         Ok(catalog)
     }
 
@@ -95,7 +101,7 @@ impl Catalog {
             .optional()
             .map_err(|e| self.error("read", e))?;
         match found {
-            Some(FORMAT) => Ok(found),
+            Some(1..=FORMAT) => Ok(found),
             Some(found) if found > FORMAT => {
                 Err(Error::Newer { path: self.path.clone(), found, known: FORMAT })
             }
@@ -104,6 +110,17 @@ impl Catalog {
                 what: format!("its format is {other:?}, this version knows {FORMAT}"),
             }),
         }
+    }
+
+    /// Takes a catalog of an older version to ours, a format at a time.
+    fn upgrade(&self, from: u32) -> Result<(), Error> {
+        for (format, sql) in UPGRADES.iter().filter(|(format, _)| *format >= from) {
+            let tx = self.begin()?;
+            tx.execute_batch(sql).map_err(|e| self.error("upgrade", e))?;
+            self.commit(tx)?;
+            tracing::info!(path = %self.path.display(), from = format, to = format + 1, "the catalog was upgraded");
+        }
+        Ok(())
     }
 
     fn make(&self, version: &str) -> Result<(), Error> {

@@ -33,6 +33,16 @@ pub enum Error {
         /// Ours.
         known: u32,
     },
+    /// Wait: its writer brings it up to date when it starts.
+    #[error("the catalog {} has format {found}, this version reads {known}: start ingest once, it upgrades the catalog", .path.display())]
+    Older {
+        /// The catalog.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
     /// Wait for room, then commit the same round again.
     #[error("{} is full ({what}): make room; nothing was lost, the work goes on by itself", .path.display())]
     Full {

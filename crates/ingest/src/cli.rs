@@ -151,7 +151,7 @@ fn archive_exit(error: &vigie_archive::Error) -> Exit {
     match error {
         Archive::Locked { .. } => Exit::Locked,
         Archive::Full { .. } | Archive::Denied { .. } | Archive::Failed { .. } => Exit::CannotWrite,
-        Archive::NoArchive { .. } => Exit::Unavailable,
+        Archive::NoArchive { .. } | Archive::Older { .. } => Exit::Unavailable,
         Archive::Newer { .. } => Exit::Config,
         _ => Exit::Internal,
     }

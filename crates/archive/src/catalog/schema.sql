@@ -1,4 +1,4 @@
--- The catalog, format 1. Times are microseconds since 1970 in UTC; hashes are 32 bytes; lists are JSON.
+-- The catalog, format 2. Times are microseconds since 1970 in UTC; hashes are 32 bytes; lists are JSON.
 
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,                -- format, epoch, version (that made it)
@@ -97,6 +97,8 @@ CREATE TABLE mailbox (
     selected_at        INTEGER,
     difference_exists  INTEGER,
     difference_counted INTEGER,
+    modseq             INTEGER,            -- HIGHESTMODSEQ up to which keywords are known (RFC 7162)
+    keywords_at        INTEGER,            -- when keywords were last compared with the server's
     UNIQUE (account, raw_name)
 ) STRICT;
 
@@ -130,6 +132,21 @@ CREATE TABLE open_uid (
     attempts    INTEGER NOT NULL,
     error       TEXT NOT NULL,
     next_try    INTEGER NOT NULL,
+    PRIMARY KEY (mailbox, uidvalidity, generation, uid),
+    FOREIGN KEY (mailbox, uidvalidity, generation) REFERENCES generation
+) STRICT, WITHOUT ROWID;
+
+-- UIDs that could not be taken: their bytes or the transcript lie in `quarantine`, and they are not asked for again
+-- until a person says so.
+CREATE TABLE quarantine (
+    mailbox     INTEGER NOT NULL,
+    uidvalidity INTEGER NOT NULL,
+    generation  INTEGER NOT NULL,
+    uid         INTEGER NOT NULL,
+    id          TEXT NOT NULL UNIQUE,      -- names the files
+    at          INTEGER NOT NULL,
+    attempts    INTEGER NOT NULL,
+    reason      TEXT NOT NULL,
     PRIMARY KEY (mailbox, uidvalidity, generation, uid),
     FOREIGN KEY (mailbox, uidvalidity, generation) REFERENCES generation
 ) STRICT, WITHOUT ROWID;

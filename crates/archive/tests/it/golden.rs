@@ -37,7 +37,40 @@ fn the_schema() {
     let mut query = db.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").unwrap();
     let tables: Vec<String> =
         query.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
-    check("catalog-1.sql", (tables.join(";\n\n") + ";\n").as_bytes());
+    check("catalog-2.sql", (tables.join(";\n\n") + ";\n").as_bytes());
+}
+
+/// Tables, columns, types and keys, whatever the words that made them.
+fn shape(db: &rusqlite::Connection) -> Vec<(String, String, String, bool, bool)> {
+    let sql = "SELECT t.name, c.name, c.type, c.\"notnull\", c.pk > 0 FROM sqlite_schema t, pragma_table_info(t.name) c
+        WHERE t.type = 'table' ORDER BY 1, 2";
+    let mut query = db.prepare(sql).unwrap();
+    let rows = query.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?))).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
+}
+
+/// A catalog of the first format is brought up to date where it lies, and a reader waits for that.
+#[test]
+fn a_catalog_of_format_1_is_upgraded() {
+    let (old, new) = (folder(), folder());
+    store(new.path(), &[]);
+    let path = old.path().join("catalog.db");
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.execute_batch(
+        &std::fs::read_to_string(golden("catalog-1.sql"))
+            .unwrap()
+            .replace("CREATE TABLE sqlite_sequence(name,seq);", ""),
+    )
+    .unwrap();
+    db.execute_batch("INSERT INTO meta VALUES ('format', 1), ('epoch', 7), ('version', '0.1.0')").unwrap();
+    drop(db);
+    let read = vigie_archive::Reader::open(old.path());
+    assert!(matches!(read, Err(vigie_archive::Error::Older { found: 1, known: 2, .. })), "{read:?}");
+    store(old.path(), &[mail(1)]);
+    let reader = vigie_archive::Reader::open(old.path()).unwrap();
+    assert_eq!((reader.epoch().unwrap(), reader.totals().unwrap().messages), (7, 1));
+    let open = |root: &Path| rusqlite::Connection::open(root.join("catalog.db")).unwrap();
+    assert_eq!(shape(&open(old.path())), shape(&open(new.path())));
 }
 
 /// The golden segment is read for ever. What is written today has the same headers to the byte; how well the

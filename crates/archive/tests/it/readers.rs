@@ -30,9 +30,9 @@ fn a_newer_catalog_is_refused() {
     let folder = folder();
     drop(open(folder.path()));
     let db = rusqlite::Connection::open(folder.path().join("catalog.db")).unwrap();
-    db.execute("UPDATE meta SET value = 2 WHERE key = 'format'", []).unwrap();
+    db.execute("UPDATE meta SET value = 3 WHERE key = 'format'", []).unwrap();
     drop(db);
-    assert!(matches!(Reader::open(folder.path()), Err(Error::Newer { found: 2, known: 1, .. })));
+    assert!(matches!(Reader::open(folder.path()), Err(Error::Newer { found: 3, known: 2, .. })));
     let settings = crate::fixture::settings(folder.path());
     assert!(matches!(vigie_archive::Archive::open(&settings, "1"), Err(Error::Newer { .. })));
 }

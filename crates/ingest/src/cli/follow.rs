@@ -91,7 +91,7 @@ fn wait_for_archive(root: &Path, once: bool) -> Result<Reader, Failure> {
     let mut told = false;
     loop {
         match Reader::open(root) {
-            Err(vigie_archive::Error::NoArchive { .. }) if !once => {
+            Err(vigie_archive::Error::NoArchive { .. } | vigie_archive::Error::Older { .. }) if !once => {
                 if !std::mem::replace(&mut told, true) {
                     tracing::warn!(archive = %root.display(), "waiting for the archive");
                 }

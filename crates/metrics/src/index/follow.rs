@@ -125,7 +125,7 @@ impl Follow {
                 self.open = Some(Open { reader, file, fresh: true });
                 Ok(true)
             }
-            Err(vigie_archive::Error::NoArchive { .. }) => Ok(false),
+            Err(vigie_archive::Error::NoArchive { .. } | vigie_archive::Error::Older { .. }) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
