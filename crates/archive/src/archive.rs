@@ -9,6 +9,7 @@ mod recover;
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,7 +20,7 @@ pub(crate) use self::recover::segments_of;
 use self::files::Files;
 use self::lock::Lock;
 use self::pace::Pace;
-use self::plan::Plan;
+use self::plan::{Names, Plan};
 use self::record::Mailboxes;
 use crate::catalog::{self, Catalog};
 use crate::disk::{Folders, Root, clock};
@@ -38,6 +39,13 @@ pub struct Settings {
     pub min_free: u64,
 }
 
+/// A round that was [pushed](Archive::push).
+#[derive(Debug)]
+struct OnTheWay {
+    round: Arc<Round>,
+    plan: Plan,
+}
+
 /// The one writer. Synchronous: it lives on one thread, which does nothing else.
 #[derive(Debug)]
 pub struct Archive {
@@ -49,6 +57,8 @@ pub struct Archive {
     files: Files,
     mailboxes: Mailboxes,
     pace: Pace,
+    /// A round whose files have their names, and which is not recorded yet.
+    on_the_way: Option<OnTheWay>,
     /// Let go last.
     _lock: Lock,
 }
@@ -96,6 +106,7 @@ impl Archive {
             files: Files::default(),
             mailboxes: Mailboxes::default(),
             pace: Pace::default(),
+            on_the_way: None,
             _lock: lock,
         })
     }
@@ -107,65 +118,170 @@ impl Archive {
     /// of other bytes: then it is a conflict.
     ///
     /// # Errors
-    /// Nothing is recorded then; commit the same round again when the cause is gone.
+    /// Nothing is recorded then, nor is what was on its way; commit the same round again when the cause is gone.
     pub fn commit(&mut self, round: &Round, now: Timestamp) -> Result<Committed, Error> {
+        self.settle(now)?;
+        self.tidy();
+        let committed = self.alone(round, now);
+        self.forget_unless(committed.is_ok());
+        committed
+    }
+
+    /// Takes a round on its way. It is recorded by the next call of this or of [`settle`](Self::settle): one call of
+    /// `syncfs` then makes its names durable together with the bytes of the round behind it. For rounds that follow one
+    /// another without a pause. What the round before it came to is told to `recorded`.
+    ///
+    /// Names that are taken fail the round, where [`commit`](Self::commit) looks at them.
+    ///
+    /// # Errors
+    /// Nothing is recorded then but the round that `recorded` was told of: commit each of the others alone.
+    pub fn push(
+        &mut self,
+        round: Arc<Round>,
+        now: Timestamp,
+        recorded: impl FnOnce(Committed),
+    ) -> Result<(), Error> {
+        self.tidy();
+        let pushed = self.behind(round, now, recorded);
+        self.forget_unless(pushed.is_ok());
+        pushed
+    }
+
+    /// Records the round that is on its way, if there is one.
+    ///
+    /// # Errors
+    /// Nothing is recorded then; commit that round again.
+    pub fn settle(&mut self, now: Timestamp) -> Result<Option<Committed>, Error> {
+        let Some(before) = self.on_the_way.take() else { return Ok(None) };
+        let committed = self.record_synced(before, now).map(Some);
+        self.forget_unless(committed.is_ok());
+        committed
+    }
+
+    /// Whether a round of so many files is worth to be [pushed](Self::push).
+    #[must_use]
+    pub fn is_large(&self, files: usize) -> bool {
+        self.pace.choose(files) == Way::Whole
+    }
+
+    /// Removes what failed rounds left, as far as the disk lets us by now.
+    fn tidy(&mut self) {
         self.files.clear(&self.root);
         self.segments.clear(&self.root);
-        let committed = self.write(round, now);
-        if committed.is_ok() {
-            self.folders.settle();
-            self.segments.settle();
-        } else {
+    }
+
+    /// After a failure nothing is known to be durable but what is recorded.
+    fn forget_unless(&mut self, good: bool) {
+        if !good {
+            self.on_the_way = None;
             self.folders.forget();
             self.mailboxes.forget();
             self.segments.abandon(&self.root);
             self.files.clear(&self.root);
         }
-        committed
     }
 
-    fn write(&mut self, round: &Round, now: Timestamp) -> Result<Committed, Error> {
-        if !round.messages.is_empty() {
-            self.check_room()?;
-        }
+    /// A round from its beginning to its end.
+    fn alone(&mut self, round: &Round, now: Timestamp) -> Result<Committed, Error> {
+        self.check_room(round)?;
         let Self { root, catalog, folders, segments, files, mailboxes, pace, .. } = self;
         // Begun before the files, so that what is looked up cannot change; recorded after them.
         let tx = catalog.begin()?;
-        let mut plan = Plan::make(&tx, catalog, root, round)?;
-        plan.append_raw(catalog, root, folders, segments, now)?;
-        let sync = {
-            let count = plan.files.len() + segments.touched();
-            let mut sync = SyncTiming { way: pace.choose(count), files: count, took: Duration::ZERO };
-            let each = sync.way == Way::Each;
-            files.create(root, &mut plan.files, each, &mut sync.took)?;
-            segments.flush(root)?;
-            timed(&mut sync.took, || match sync.way {
-                Way::None => Ok(()),
-                Way::Each => segments.sync(root),
-                Way::Whole => root.sync_whole(),
-            })?;
-            files.rename(root, folders, &plan.files)?;
-            timed(&mut sync.took, || match sync.way {
-                Way::None => Ok(()),
-                Way::Each => {
-                    let mut all = folders.to_sync();
-                    all.extend(segments.folders());
-                    all.extend(plan.folders());
-                    all.iter().try_for_each(|folder| root.sync_folder(folder))
-                }
-                Way::Whole => root.sync_whole(),
-            })?;
-            pace.measured(sync);
-            sync
-        };
-        let ends = segments.ends();
-        record::record(catalog, &tx, mailboxes, round, &plan, &ends, now)?;
+        let mut plan = Plan::make(&tx, catalog, root, round, None, Names::Looked)?;
+        plan.append_raw(round, catalog, root, folders, segments, now)?;
+        let count = plan.files.len() + segments.touched();
+        let mut sync = SyncTiming { way: pace.choose(count), files: count, took: Duration::ZERO };
+        files.create(root, round, &mut plan.files, sync.way == Way::Each, &mut sync.took)?;
+        segments.flush(root)?;
+        timed(&mut sync.took, || match sync.way {
+            Way::None => Ok(()),
+            Way::Each => segments.sync(root),
+            Way::Whole => root.sync_whole(|| ()),
+        })?;
+        files.rename(root, folders, &plan.files)?;
+        timed(&mut sync.took, || match sync.way {
+            Way::None => Ok(()),
+            Way::Each => {
+                let mut all = folders.to_sync();
+                all.extend(segments.folders());
+                all.extend(plan.folders());
+                all.iter().try_for_each(|folder| root.sync_folder(folder))
+            }
+            Way::Whole => root.sync_whole(|| ()),
+        })?;
+        pace.measured(sync);
+        (plan.sync, plan.ends) = (sync, segments.ends());
+        record::record(catalog, &tx, mailboxes, round, &plan, now)?;
         let last_seq = catalog.get(|_| catalog::last_seq(&tx))?;
         catalog.commit(tx)?;
-        Ok(plan.committed(last_seq, sync))
+        folders.settle();
+        segments.settle(&plan.ends);
+        Ok(plan.committed(round, last_seq))
     }
 
-    fn check_room(&self) -> Result<(), Error> {
+    /// A round up to its names, and the one before it to its end: the same sync is for both.
+    fn behind(
+        &mut self,
+        round: Arc<Round>,
+        now: Timestamp,
+        recorded: impl FnOnce(Committed),
+    ) -> Result<(), Error> {
+        self.check_room(&round)?;
+        let before = self.on_the_way.take();
+        let Self { root, catalog, folders, segments, files, mailboxes, pace, .. } = self;
+        let tx = catalog.begin()?;
+        let known = before.as_ref().map(|before| &before.plan);
+        let mut plan = Plan::make(&tx, catalog, root, &round, known, Names::Free)?;
+        plan.append_raw(&round, catalog, root, folders, segments, now)?;
+        let mut sync = SyncTiming { way: Way::Whole, files: plan.files.len(), took: Duration::ZERO };
+        files.create(root, &round, &mut plan.files, false, &mut sync.took)?;
+        segments.flush(root)?;
+        plan.ends = segments.ends();
+        let last_seq = timed(&mut sync.took, || {
+            root.sync_whole(|| match &before {
+                // The rows wait in the transaction until the names that they speak of are durable.
+                Some(OnTheWay { round, plan }) => {
+                    record::record(catalog, &tx, mailboxes, round, plan, now)?;
+                    catalog.get(|_| catalog::last_seq(&tx))
+                }
+                None => Ok(0),
+            })
+        })??;
+        pace.measured(sync);
+        plan.sync = sync;
+        match before {
+            Some(OnTheWay { round, plan }) => {
+                catalog.commit(tx)?;
+                folders.settle();
+                segments.settle(&plan.ends);
+                recorded(plan.committed(&round, last_seq));
+            }
+            None => drop(tx),
+        }
+        files.rename(root, folders, &plan.files)?;
+        self.on_the_way = Some(OnTheWay { round, plan });
+        Ok(())
+    }
+
+    /// Makes the names of a round durable, and records it.
+    fn record_synced(&mut self, before: OnTheWay, now: Timestamp) -> Result<Committed, Error> {
+        let OnTheWay { round, plan } = before;
+        let Self { root, catalog, folders, segments, mailboxes, .. } = self;
+        let tx = catalog.begin()?;
+        let last_seq = root.sync_whole(|| {
+            record::record(catalog, &tx, mailboxes, &round, &plan, now)?;
+            catalog.get(|_| catalog::last_seq(&tx))
+        })??;
+        catalog.commit(tx)?;
+        folders.settle();
+        segments.settle(&plan.ends);
+        Ok(plan.committed(&round, last_seq))
+    }
+
+    fn check_room(&self, round: &Round) -> Result<(), Error> {
+        if round.messages.is_empty() {
+            return Ok(());
+        }
         let path = self.root.path();
         let (free, _) = self.root.room().map_err(|e| Error::disk("look at", path, e))?;
         if free < self.min_free {

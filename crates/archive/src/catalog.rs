@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, Transactio
 
 pub(crate) use self::blob::{BlobRow, attachment_known, blob, insert_attachment, insert_blob, locate};
 pub(crate) use self::blob::{last_segment, places, segments, set_segment};
-pub(crate) use self::change::{Refusal, apply, close};
+pub(crate) use self::change::{Refusal, apply, close, has_open};
 pub(crate) use self::coverage::{Kind, cover, ranges};
 pub(crate) use self::mailbox::{count, find, mailboxes, register, statuses, view};
 pub(crate) use self::record::{

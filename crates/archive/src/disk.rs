@@ -136,11 +136,18 @@ impl Root {
             .map_err(|e| self.error("sync folder", rel, e))
     }
 
-    /// Makes everything on the file system durable.
-    pub(crate) fn sync_whole(&self) -> Result<(), Error> {
-        step("sync whole", "")
-            .and_then(|()| Ok(fs::syncfs(&self.fd)?))
-            .map_err(|e| self.error("sync the file system of", "", e))
+    /// Makes everything on the file system durable; `beside` is done meanwhile.
+    pub(crate) fn sync_whole<T>(&self, beside: impl FnOnce() -> T) -> Result<T, Error> {
+        let sync = || fs::syncfs(&self.fd);
+        let synced = step("sync whole", "").and_then(|()| {
+            std::thread::scope(|scope| {
+                let sync = std::thread::Builder::new().name("sync".into()).spawn_scoped(scope, sync)?;
+                let done = beside();
+                sync.join().map_err(|_| io::Error::other("the thread that syncs panicked"))??;
+                Ok(done)
+            })
+        });
+        synced.map_err(|e: io::Error| self.error("sync the file system of", "", e))
     }
 
     /// Gives a file its final name. `over`: what is there under that name is replaced.

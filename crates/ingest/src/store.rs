@@ -25,9 +25,11 @@ const MESSAGES: usize = 1024;
 const BYTES: usize = 16 << 20;
 
 type Archived<T> = std::result::Result<T, Arc<vigie_archive::Error>>;
+/// Where the result of a round goes.
+type Answer = oneshot::Sender<Archived<Arc<Committed>>>;
 
 enum Job {
-    Commit(Round, oneshot::Sender<Archived<Arc<Committed>>>),
+    Commit(Round, Answer),
     Mailbox(String, MailboxSource, oneshot::Sender<Archived<MailboxId>>),
     Mailboxes(String, oneshot::Sender<Archived<Vec<MailboxId>>>),
     View(MailboxId, oneshot::Sender<Archived<MailboxView>>),
@@ -54,7 +56,7 @@ pub fn start(
     let work = move || {
         // Dropped with the thread, however it ends.
         let _alive = alive;
-        Task { archive, queue, min_free, board, beat }.run();
+        Task { archive, queue, min_free, board, beat, on_the_way: None }.run();
     };
     let thread = std::thread::Builder::new().name("store".into()).spawn(work)?;
     Ok((Handle { jobs }, thread, ended))
@@ -109,7 +111,19 @@ struct Task {
     min_free: u64,
     board: Board,
     beat: Beat,
+    /// A round that the archive has not recorded yet.
+    on_the_way: Option<Gathered>,
 }
+
+/// Rounds that are committed as one.
+struct Gathered {
+    whole: Arc<Round>,
+    /// How much of it is of whom.
+    parts: Vec<(Part, Answer)>,
+}
+
+/// Numbers of messages, changes and events.
+type Part = (usize, usize, usize);
 
 impl Task {
     fn run(mut self) {
@@ -121,7 +135,7 @@ impl Task {
                 self.look_for_room();
                 look = Instant::now() + HEARTBEAT;
             }
-            match self.queue.recv_timeout(HEARTBEAT) {
+            match self.next() {
                 Ok(job) => self.take(job),
                 Err(mpsc::RecvTimeoutError::Timeout) => {
                     if let Err(error) = self.archive.heartbeat(clock::now()) {
@@ -129,6 +143,17 @@ impl Task {
                     }
                 }
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// The next job. While none waits, what is on its way is brought to its end.
+    fn next(&mut self) -> std::result::Result<Job, mpsc::RecvTimeoutError> {
+        match self.queue.try_recv() {
+            Ok(job) => Ok(job),
+            Err(_) => {
+                self.settle();
+                self.queue.recv_timeout(HEARTBEAT)
             }
         }
     }
@@ -141,11 +166,14 @@ impl Task {
     }
 
     fn take(&mut self, job: Job) {
+        if !matches!(job, Job::Commit(..)) {
+            // What is asked is to see all that was committed before.
+            self.settle();
+        }
         // Whoever asked may have been stopped since: an answer that nobody takes is no fault.
         match job {
             Job::Commit(round, answer) => {
-                let next = self.gather(round, answer);
-                if let Some(job) = next {
+                if let Some(job) = self.gather(round, answer) {
                     self.take(job);
                 }
             }
@@ -163,24 +191,27 @@ impl Task {
 
     /// Commits `round` together with all that waits behind it, as far as a round takes. Gives back a job of another
     /// kind that was met on the way.
-    fn gather(&mut self, round: Round, answer: oneshot::Sender<Archived<Arc<Committed>>>) -> Option<Job> {
-        let mut rounds = vec![(round, answer)];
-        let size = |round: &Round| {
-            round.messages.iter().fold((0, 0), |(count, bytes), m| {
-                let attached: usize = m.attachments.iter().map(|(_, a)| a.len()).sum();
-                (count + 1, bytes + m.document.len() + m.raw.compressed() + attached)
-            })
+    fn gather(&mut self, round: Round, answer: Answer) -> Option<Job> {
+        let mut whole = Round::default();
+        let mut parts = Vec::new();
+        let (mut bytes, mut files) = (0, 0);
+        let mut add = |mut round: Round, answer| {
+            for message in &round.messages {
+                let attached: usize = message.attachments.iter().map(|(_, a)| a.len()).sum();
+                bytes += message.document.len() + message.raw.compressed() + attached;
+                files += 1 + message.attachments.len();
+            }
+            parts.push(((round.messages.len(), round.changes.len(), round.events.len()), answer));
+            whole.messages.append(&mut round.messages);
+            whole.changes.append(&mut round.changes);
+            whole.events.append(&mut round.events);
+            whole.messages.len() < MESSAGES && bytes < BYTES
         };
-        let (mut count, mut bytes) = rounds.first().map_or((0, 0), |(round, _)| size(round));
         let mut next = None;
-        while count < MESSAGES && bytes < BYTES {
+        let mut room = add(round, answer);
+        while room {
             match self.queue.try_recv() {
-                Ok(Job::Commit(round, answer)) => {
-                    let (more, larger) = size(&round);
-                    count += more;
-                    bytes += larger;
-                    rounds.push((round, answer));
-                }
+                Ok(Job::Commit(round, answer)) => room = add(round, answer),
                 Ok(other) => {
                     next = Some(other);
                     break;
@@ -188,46 +219,84 @@ impl Task {
                 Err(_) => break,
             }
         }
-        self.commit(rounds);
+        self.commit(Gathered { whole: Arc::new(whole), parts }, files);
         next
     }
 
-    fn commit(&mut self, rounds: Vec<(Round, oneshot::Sender<Archived<Arc<Committed>>>)>) {
-        let mut whole = Round::default();
-        let mut parts = Vec::with_capacity(rounds.len());
-        for (mut round, answer) in rounds {
-            let part = (round.messages.len(), round.changes.len(), round.events.len());
-            whole.messages.append(&mut round.messages);
-            whole.changes.append(&mut round.changes);
-            whole.events.append(&mut round.events);
-            parts.push((part, answer));
+    /// A large round goes behind the one that is on its way; a small one is committed at once.
+    fn commit(&mut self, gathered: Gathered, files: usize) {
+        if !self.archive.is_large(files) {
+            self.settle();
+            match self.archive.commit(&gathered.whole, clock::now()) {
+                Ok(committed) => gathered.answer(committed),
+                Err(error) => self.one_by_one(gathered, error),
+            }
+            return;
         }
-        match self.archive.commit(&whole, clock::now()) {
-            Ok(committed) => {
-                let committed = Arc::new(committed);
-                for (_, answer) in parts {
-                    let _ = answer.send(Ok(Arc::clone(&committed)));
-                }
+        let mut before = self.on_the_way.take();
+        let recorded = |committed| {
+            if let Some(before) = before.take() {
+                before.answer(committed);
             }
-            // A fault that only one of them brought must not fail the others.
-            Err(error) if parts.len() > 1 => {
-                tracing::debug!(%error, rounds = parts.len(), "a common round failed: one by one");
-                for ((messages, changes, events), answer) in parts {
-                    let alone = Round {
-                        messages: whole.messages.drain(..messages.min(whole.messages.len())).collect(),
-                        changes: whole.changes.drain(..changes.min(whole.changes.len())).collect(),
-                        events: whole.events.drain(..events.min(whole.events.len())).collect(),
-                    };
-                    let _ = answer
-                        .send(self.archive.commit(&alone, clock::now()).map(Arc::new).map_err(Arc::new));
-                }
-            }
+        };
+        match self.archive.push(Arc::clone(&gathered.whole), clock::now(), recorded) {
+            Ok(()) => self.on_the_way = Some(gathered),
             Err(error) => {
-                let error = Arc::new(error);
-                for (_, answer) in parts {
-                    let _ = answer.send(Err(Arc::clone(&error)));
-                }
+                tracing::debug!(%error, "rounds that went one behind the other failed: one by one");
+                let each = before.into_iter().chain([gathered]);
+                each.for_each(|gathered| self.alone(gathered));
             }
+        }
+    }
+
+    /// Brings what is on its way to its end.
+    fn settle(&mut self) {
+        let Some(gathered) = self.on_the_way.take() else { return };
+        match self.archive.settle(clock::now()) {
+            Ok(Some(committed)) => gathered.answer(committed),
+            Ok(None) => self.alone(gathered),
+            Err(error) => {
+                tracing::debug!(%error, "a round on its way failed: once more");
+                self.alone(gathered);
+            }
+        }
+    }
+
+    /// Commits what failed in company.
+    fn alone(&mut self, gathered: Gathered) {
+        match self.archive.commit(&gathered.whole, clock::now()) {
+            Ok(committed) => gathered.answer(committed),
+            Err(error) => self.one_by_one(gathered, error),
+        }
+    }
+
+    /// A fault that only one of several rounds brought must not fail the others.
+    fn one_by_one(&mut self, gathered: Gathered, error: vigie_archive::Error) {
+        let Gathered { whole, parts } = gathered;
+        if let [_] = parts.as_slice() {
+            let error = Arc::new(error);
+            parts.into_iter().for_each(|(_, answer)| _ = answer.send(Err(Arc::clone(&error))));
+            return;
+        }
+        tracing::debug!(%error, rounds = parts.len(), "a common round failed: one by one");
+        let mut whole = Arc::unwrap_or_clone(whole);
+        for ((messages, changes, events), answer) in parts {
+            let alone = Round {
+                messages: whole.messages.drain(..messages.min(whole.messages.len())).collect(),
+                changes: whole.changes.drain(..changes.min(whole.changes.len())).collect(),
+                events: whole.events.drain(..events.min(whole.events.len())).collect(),
+            };
+            let committed = self.archive.commit(&alone, clock::now());
+            let _ = answer.send(committed.map(Arc::new).map_err(Arc::new));
+        }
+    }
+}
+
+impl Gathered {
+    fn answer(self, committed: Committed) {
+        let committed = Arc::new(committed);
+        for (_, answer) in self.parts {
+            let _ = answer.send(Ok(Arc::clone(&committed)));
         }
     }
 }

@@ -6,18 +6,38 @@ use super::timed;
 use crate::disk::{Folders, Root, parent};
 use crate::error::Error;
 use crate::layout;
+use crate::round::Round;
 
 /// A file of the round.
 #[derive(Debug)]
-pub(crate) struct NewFile<'a> {
+pub(crate) struct NewFile {
     /// Its final name.
     pub(crate) target: String,
     /// Whether something of that name is there, to be replaced.
     pub(crate) over: bool,
     /// Its content.
-    pub(crate) bytes: &'a [u8],
+    pub(crate) content: Content,
     /// Its name in `.tmp`, once it was made.
     pub(crate) tmp: String,
+}
+
+/// What a file is made of: the place of its message in the round, and of its attachment in the message.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Content {
+    Document(usize),
+    Attachment(usize, usize),
+}
+
+impl Content {
+    fn of(self, round: &Round) -> &[u8] {
+        let bytes = match self {
+            Self::Document(at) => round.messages.get(at).map(|message| &message.document),
+            Self::Attachment(at, number) => {
+                round.messages.get(at).and_then(|message| message.attachments.get(number)).map(|(_, a)| a)
+            }
+        };
+        bytes.map(Vec::as_slice).unwrap_or_default()
+    }
 }
 
 /// Files in the making.
@@ -33,7 +53,8 @@ impl Files {
     pub(crate) fn create(
         &mut self,
         root: &Root,
-        files: &mut [NewFile<'_>],
+        round: &Round,
+        files: &mut [NewFile],
         each: bool,
         took: &mut Duration,
     ) -> Result<(), Error> {
@@ -42,7 +63,7 @@ impl Files {
             new.tmp = format!("{}/{}", layout::TMP, self.made);
             self.pending.push(new.tmp.clone());
             let file = root.create(&new.tmp)?;
-            root.write(&file, &new.tmp, new.bytes)?;
+            root.write(&file, &new.tmp, new.content.of(round))?;
             if each {
                 timed(took, || root.sync_file(&file, &new.tmp))?;
             }
@@ -55,7 +76,7 @@ impl Files {
         &mut self,
         root: &Root,
         folders: &mut Folders,
-        files: &[NewFile<'_>],
+        files: &[NewFile],
     ) -> Result<(), Error> {
         for new in files {
             folders.ensure(root, parent(&new.target))?;

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use serde::Deserialize;
 use vigie_common::id::{BlobId, Id};
 
-use super::files::NewFile;
+use super::files::{Content, NewFile};
 use crate::catalog::{self, BlobRow, Catalog};
 use crate::disk::{Folders, Root, parent};
 use crate::error::Error;
@@ -17,23 +17,46 @@ use crate::segment::{SegmentName, Segments};
 
 /// What a round comes to.
 #[derive(Debug)]
-pub(crate) struct Plan<'a> {
+pub(crate) struct Plan {
     /// Messages to be stored.
-    pub(crate) new: Vec<New<'a>>,
-    /// Messages stored before.
-    pub(crate) already: Vec<&'a Message>,
+    pub(crate) new: Vec<New>,
+    /// Messages stored before, by their place in the round.
+    already: Vec<usize>,
     /// Ids of other messages.
     conflicts: Vec<Id>,
     /// Attachments not yet durable.
-    pub(crate) attachments: Vec<(&'a BlobId, u64)>,
+    pub(crate) attachments: Vec<(BlobId, u64)>,
     /// Documents and attachments.
-    pub(crate) files: Vec<NewFile<'a>>,
+    pub(crate) files: Vec<NewFile>,
+    /// How far the segments reach with it.
+    pub(crate) ends: Vec<(SegmentName, u64)>,
+    /// How its files were made durable.
+    pub(crate) sync: SyncTiming,
+    known: Known,
+}
+
+/// What will be known once the round is recorded.
+#[derive(Debug, Default)]
+struct Known {
+    ids: HashMap<Id, BlobId>,
+    blobs: HashMap<(String, BlobId), BlobRow>,
+    attachments: HashSet<BlobId>,
+}
+
+/// What is there under the names of a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// Nothing, it is hoped: a name that is taken fails the round.
+    Free,
+    /// Looked at, one by one.
+    Looked,
 }
 
 /// A message to be stored.
 #[derive(Debug)]
-pub(crate) struct New<'a> {
-    pub(crate) message: &'a Message,
+pub(crate) struct New {
+    /// Its place in the round.
+    at: usize,
     /// Where its document will lie.
     pub(crate) path: String,
     /// The first instance with these bytes, if this is not it.
@@ -48,13 +71,15 @@ pub(crate) struct New<'a> {
     pub(crate) place: Option<(SegmentName, u64, u64)>,
 }
 
-impl<'a> Plan<'a> {
-    /// Looks up what of a round is new. Writes nothing.
+impl Plan {
+    /// Looks up what of a round is new. Writes nothing. `before` is on its way, and not in the catalog yet.
     pub(crate) fn make(
         db: &Connection,
         catalog: &Catalog,
         root: &Root,
-        round: &'a Round,
+        round: &Round,
+        before: Option<&Self>,
+        names: Names,
     ) -> Result<Self, Error> {
         let mut plan = Self {
             new: Vec::with_capacity(round.messages.len()),
@@ -62,58 +87,63 @@ impl<'a> Plan<'a> {
             conflicts: Vec::new(),
             attachments: Vec::new(),
             files: Vec::with_capacity(round.messages.len()),
+            ends: Vec::new(),
+            sync: SyncTiming::default(),
+            known: Known::default(),
         };
-        let mut ids: HashMap<&Id, &BlobId> = HashMap::new();
-        let mut blobs: HashMap<(&str, &BlobId), BlobRow> = HashMap::new();
-        let mut attachments = HashSet::new();
-        for message in &round.messages {
+        let Known { ids, blobs, attachments } = &mut plan.known;
+        let before = before.map(|before| &before.known);
+        for (at, message) in round.messages.iter().enumerate() {
             let entry = &message.entry;
             if !layout::is_account(&entry.account) {
                 let why = std::io::Error::new(std::io::ErrorKind::InvalidInput, "no account is named so");
                 return Err(Error::disk("store messages of account", &entry.account, why));
             }
-            let stored = match ids.get(&entry.id) {
-                Some(&blob) => Some(blob.clone()),
+            let stored = match ids.get(&entry.id).or_else(|| before?.ids.get(&entry.id)) {
+                Some(blob) => Some(blob.clone()),
                 None => catalog.get(|_| catalog::by_id(db, &entry.id))?,
             };
             let path = layout::document(&entry.account, entry.received_at, &entry.id);
-            let over = stored.is_none() && root.exists(&path)?;
+            let taken = |path: &str| Ok(names == Names::Looked && root.exists(path)?);
+            let over = stored.is_none() && taken(&path)?;
             match stored.or(if over { document_of(root, &path)? } else { None }) {
                 Some(blob) if blob != entry.blob_id => {
                     plan.conflicts.push(entry.id.clone());
                     continue;
                 }
                 Some(_) if !over => {
-                    plan.already.push(message);
+                    plan.already.push(at);
                     continue;
                 }
                 _ => {}
             }
-            ids.insert(&entry.id, &entry.blob_id);
-            plan.files.push(NewFile {
-                target: path.clone(),
-                over,
-                bytes: &message.document,
-                tmp: String::new(),
-            });
-            for (blob, bytes) in &message.attachments {
-                if attachments.insert(blob) && !catalog.get(|_| catalog::attachment_known(db, blob))? {
+            ids.insert(entry.id.clone(), entry.blob_id.clone());
+            let content = Content::Document(at);
+            plan.files.push(NewFile { target: path.clone(), over, content, tmp: String::new() });
+            for (number, (blob, bytes)) in message.attachments.iter().enumerate() {
+                if before.is_some_and(|before| before.attachments.contains(blob)) {
+                    continue;
+                }
+                if attachments.insert(blob.clone())
+                    && !catalog.get(|_| catalog::attachment_known(db, blob))?
+                {
                     let target = layout::attachment(blob);
-                    let over = root.exists(&target)?;
-                    plan.files.push(NewFile { target, over, bytes, tmp: String::new() });
-                    plan.attachments.push((blob, bytes.len() as u64));
+                    let over = taken(&target)?;
+                    let content = Content::Attachment(at, number);
+                    plan.files.push(NewFile { target, over, content, tmp: String::new() });
+                    plan.attachments.push((blob.clone(), bytes.len() as u64));
                 }
             }
-            let key = (entry.account.as_str(), &entry.blob_id);
-            let known = match blobs.get(&key) {
+            let key = (entry.account.clone(), entry.blob_id.clone());
+            let known = match blobs.get(&key).or_else(|| before?.blobs.get(&key)) {
                 Some(known) => Some(known.clone()),
-                None => catalog.get(|_| catalog::blob(db, key.0, key.1))?,
+                None => catalog.get(|_| catalog::blob(db, &key.0, &key.1))?,
             };
             let first = known.as_ref().and_then(|known| known.first.clone());
             let same = known.as_ref().is_some_and(|known| known.kept);
             let append = !same && message.keep && message.raw.compressed() > 0;
             plan.new.push(New {
-                message,
+                at,
                 path,
                 duplicate_of: first.clone().filter(|first| *first != entry.id),
                 blob_changes: first.is_none() || append,
@@ -130,6 +160,7 @@ impl<'a> Plan<'a> {
     /// Appends the raw pairs.
     pub(crate) fn append_raw(
         &mut self,
+        round: &Round,
         catalog: &Catalog,
         root: &Root,
         folders: &mut Folders,
@@ -139,14 +170,15 @@ impl<'a> Plan<'a> {
         let month = layout::month(now);
         let mut bytes = Vec::new();
         for new in &mut self.new {
-            let entry = &new.message.entry;
+            let Some(message) = round.messages.get(new.at) else { continue };
+            let entry = &message.entry;
             if !segments.knows(&entry.account)
                 && let Some((name, recorded)) = catalog.get(|db| catalog::last_segment(db, &entry.account))?
             {
                 segments.last(root, name, recorded)?;
             }
-            let frame: &[u8] = if new.append { &new.message.raw.body } else { &[] };
-            let mut header = new.message.raw.header.clone();
+            let frame: &[u8] = if new.append { &message.raw.body } else { &[] };
+            let mut header = message.raw.header.clone();
             header.same = new.same;
             header.kept = new.same || new.append;
             bytes.clear();
@@ -163,14 +195,24 @@ impl<'a> Plan<'a> {
         self.files.iter().map(|file| parent(&file.target).to_owned()).collect()
     }
 
+    /// The messages to be stored.
+    pub(crate) fn stored<'a>(&'a self, round: &'a Round) -> impl Iterator<Item = (&'a New, &'a Message)> {
+        self.new.iter().filter_map(|new| Some((new, round.messages.get(new.at)?)))
+    }
+
+    /// The messages that were stored before.
+    pub(crate) fn already<'a>(&'a self, round: &'a Round) -> impl Iterator<Item = &'a Message> {
+        self.already.iter().filter_map(|&at| round.messages.get(at))
+    }
+
     /// The report.
-    pub(crate) fn committed(self, last_seq: u64, sync: SyncTiming) -> Committed {
+    pub(crate) fn committed(self, round: &Round, last_seq: u64) -> Committed {
         Committed {
-            stored: self.new.iter().map(|new| new.message.entry.id.clone()).collect(),
-            already: self.already.iter().map(|message| message.entry.id.clone()).collect(),
+            stored: self.stored(round).map(|(_, message)| message.entry.id.clone()).collect(),
+            already: self.already(round).map(|message| message.entry.id.clone()).collect(),
+            sync: self.sync,
             conflicts: self.conflicts,
             last_seq,
-            sync,
         }
     }
 }

@@ -12,7 +12,6 @@ use crate::catalog::{self, Catalog, Filled, Kind, Refusal};
 use crate::error::Error;
 use crate::mailbox::MailboxId;
 use crate::round::Round;
-use crate::segment::SegmentName;
 use crate::uid_set::UidSet;
 
 /// Numbers of mailboxes that were looked up.
@@ -62,13 +61,12 @@ pub(crate) fn record(
     db: &Connection,
     mailboxes: &mut Mailboxes,
     round: &Round,
-    plan: &Plan<'_>,
-    ends: &[(SegmentName, u64)],
+    plan: &Plan,
     now: Timestamp,
 ) -> Result<(), Error> {
     let mut all = || {
-        messages(db, plan, ends, now)?;
-        generations(db, mailboxes, plan, now)?;
+        messages(db, round, plan, now)?;
+        generations(db, mailboxes, round, plan, now)?;
         round.changes.iter().try_for_each(|change| catalog::apply(db, change, now))?;
         round.events.iter().try_for_each(|event| catalog::insert_event(db, event))?;
         catalog::heartbeat(db, now)?;
@@ -80,18 +78,13 @@ pub(crate) fn record(
     })
 }
 
-fn messages(
-    db: &Connection,
-    plan: &Plan<'_>,
-    ends: &[(SegmentName, u64)],
-    now: Timestamp,
-) -> rusqlite::Result<()> {
+fn messages(db: &Connection, round: &Round, plan: &Plan, now: Timestamp) -> rusqlite::Result<()> {
     let mut numbers = HashMap::new();
-    for (name, end) in ends {
+    for (name, end) in &plan.ends {
         numbers.insert(name, catalog::set_segment(db, name, *end)?);
     }
-    for new in &plan.new {
-        let entry = &new.message.entry;
+    for (new, message) in plan.stored(round) {
+        let entry = &message.entry;
         let filled = Filled { path: &new.path, duplicate_of: new.duplicate_of.as_ref(), stored_at: now };
         catalog::insert_entry(db, entry, &filled)?;
         if new.blob_changes {
@@ -109,17 +102,14 @@ fn messages(
 fn generations(
     db: &Connection,
     mailboxes: &mut Mailboxes,
-    plan: &Plan<'_>,
+    round: &Round,
+    plan: &Plan,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     let mut sums: BTreeMap<(&str, &str, u32, u32), Sum> = BTreeMap::new();
     let key = |entry: &'_ Entry| (entry.uidvalidity, entry.generation);
-    for (message, new) in plan
-        .new
-        .iter()
-        .map(|new| (new.message, true))
-        .chain(plan.already.iter().map(|&message| (message, false)))
-    {
+    let new = plan.stored(round).map(|(_, message)| (message, true));
+    for (message, new) in new.chain(plan.already(round).map(|message| (message, false))) {
         let entry = &message.entry;
         let (validity, generation) = key(entry);
         let sum = sums.entry((&entry.account, &entry.mailbox, validity, generation)).or_default();
@@ -133,8 +123,8 @@ fn generations(
         let id = mailboxes.get(db, account, mailbox)?;
         let of = (validity, generation);
         catalog::count(db, id, of, (sum.messages, sum.bytes), now)?;
-        for &uid in &sum.uids {
-            catalog::close(db, id, of, uid)?;
+        if catalog::has_open(db, id)? {
+            sum.uids.iter().try_for_each(|&uid| catalog::close(db, id, of, uid))?;
         }
         let uids: UidSet = sum.uids.into_iter().collect();
         catalog::cover(db, id, of, Kind::Covered, &uids)?;

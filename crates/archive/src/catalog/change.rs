@@ -118,6 +118,11 @@ pub(crate) fn apply(db: &Connection, change: &Change, now: Timestamp) -> Result<
     Ok(())
 }
 
+/// Whether any UID of a mailbox is open.
+pub(crate) fn has_open(db: &Connection, mailbox: MailboxId) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT 1 FROM open_uid WHERE mailbox = ?1 LIMIT 1")?.exists([mailbox.0])
+}
+
 /// A UID is no longer open.
 pub(crate) fn close(db: &Connection, mailbox: MailboxId, of: Generation, uid: u32) -> rusqlite::Result<()> {
     db.prepare_cached(

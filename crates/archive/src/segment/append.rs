@@ -146,11 +146,19 @@ impl Segments {
         self.round.len()
     }
 
-    /// The round is recorded.
-    pub(crate) fn settle(&mut self) {
-        self.of_round().for_each(|open| open.recorded = open.end);
-        self.full.clear();
-        self.round.clear();
+    /// The segments are recorded as far as `ends` says; what the next round has appended behind is not.
+    pub(crate) fn settle(&mut self, ends: &[(SegmentName, u64)]) {
+        for (name, end) in ends {
+            let mut more = false;
+            for open in self.of_round().filter(|open| open.name == *name) {
+                open.recorded = *end;
+                more = open.end > *end;
+            }
+            if !more {
+                self.round.remove(name);
+                self.full.retain(|open| open.name != *name);
+            }
+        }
     }
 
     /// The round failed: what it appended is cut off, and nothing is appended there again.

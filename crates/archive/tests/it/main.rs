@@ -6,6 +6,7 @@ mod fixture;
 mod golden;
 mod interrupted;
 mod power;
+mod pushed;
 mod readers;
 mod recovery;
 mod rounds;

@@ -89,7 +89,7 @@ impl Disk {
     }
 }
 
-fn play(log: &[(&'static str, String)]) -> usize {
+pub(crate) fn play(log: &[(&'static str, String)]) -> usize {
     let mut disk = Disk::default();
     log.iter().for_each(|(what, path)| disk.play(what, path));
     log.iter().filter(|(what, _)| *what == "commit").count()
