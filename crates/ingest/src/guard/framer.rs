@@ -14,13 +14,15 @@ pub struct Limits {
     pub line: usize,
     /// Octets of the literals of one response, beyond what is expected.
     pub literal: u64,
+    /// Literals of one response: with each, all of it so far is tried again.
+    pub literals: usize,
     /// Nesting of parentheses.
     pub depth: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { line: 256 << 10, literal: 2 << 20, depth: 64 }
+        Self { line: 256 << 10, literal: 2 << 20, literals: 64, depth: 64 }
     }
 }
 
@@ -51,6 +53,8 @@ pub enum Violation {
     },
     /// A literal whose announcement is not a number that fits.
     BadLiteral,
+    /// A response of more than so many literals.
+    TooManyLiterals(usize),
     /// Parentheses nested deeper than so many.
     TooDeep(usize),
     /// A line that is neither an untagged response, nor a tagged one, nor a continuation.
@@ -67,6 +71,9 @@ impl fmt::Display for Violation {
                 write!(f, "the server announced {announced} bytes where at most {most} were expected")
             }
             Self::BadLiteral => f.write_str("the server announced a literal of no readable length"),
+            Self::TooManyLiterals(most) => {
+                write!(f, "the server sent a response of more than {most} literals")
+            }
             Self::TooDeep(most) => write!(f, "the server sent parentheses nested deeper than {most}"),
             Self::NotImap => f.write_str("the server sent what is not IMAP; are `host` and `port` right?"),
             Self::Injected => f.write_str("the server sent plain text after the answer that begins encryption; somebody may be interfering with the connection"),
@@ -75,6 +82,10 @@ impl fmt::Display for Violation {
 }
 
 impl std::error::Error for Violation {}
+
+/// Stands for a literal when a response is tried: the parser takes these three octets only if it sees a literal there. Where
+/// it sees something else, what a sender wrote into a message could end the response.
+const PROBE: &[u8] = b"{3}\r\n)\"(";
 
 /// What becomes of the response that is being read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,13 +106,15 @@ pub(super) struct Framer {
     /// The answer to STARTTLS or COMPRESS was released.
     answered: bool,
     line: Vec<u8>,
-    /// The response so far with empty literals, where it has some: to be tried before more of it is released.
+    /// The response so far with [`PROBE`] for its literals, where it has some: to be tried before more of it is
+    /// released.
     skeleton: Vec<u8>,
     fate: Fate,
     depth: usize,
-    /// Octets of this response outside literals, and in them.
+    /// Octets of this response outside literals, and in them; and how many these are.
     text: usize,
     data: u64,
+    literals: usize,
     /// Octets of the present literal that are still to come.
     left: u64,
 }
@@ -119,6 +132,7 @@ impl Framer {
             depth: 0,
             text: 0,
             data: 0,
+            literals: 0,
             left: 0,
         }
     }
@@ -196,6 +210,10 @@ impl Framer {
             if self.data > most {
                 return Err(Violation::LiteralTooLarge { announced, most });
             }
+            self.literals += 1;
+            if self.literals > self.limits.literals {
+                return Err(Violation::TooManyLiterals(self.limits.literals));
+            }
             self.left = announced;
         }
         if first {
@@ -222,6 +240,7 @@ impl Framer {
             self.depth = 0;
             self.text = 0;
             self.data = 0;
+            self.literals = 0;
             self.skeleton.clear();
         }
         Ok(())
@@ -240,8 +259,8 @@ impl Framer {
         self.skeleton.extend_from_slice(if literal { line::before_literal(&clean) } else { &clean });
         let mut closed = self.skeleton.clone();
         if literal {
-            self.skeleton.extend_from_slice(b"{0}\r\n");
-            closed.extend_from_slice(b"{0}\r\n");
+            self.skeleton.extend_from_slice(PROBE);
+            closed.extend_from_slice(PROBE);
             closed.extend(std::iter::repeat_n(b')', self.depth));
         }
         if line::parses(&closed) {
@@ -265,7 +284,9 @@ impl Framer {
         }
     }
 
-    /// Follows quotes and parentheses through `line`; the length of the literal that it announces at its end.
+    /// Follows quotes and parentheses through `line`; the length of the literal that it announces at its end. A quote that is
+    /// still open there hides no literal: no string goes past its line, and what follows is a message's bytes rather than
+    /// responses.
     fn scan(&mut self, line: &[u8]) -> Result<Option<u64>, Violation> {
         let mut quoted = false;
         let mut escaped = false;
@@ -282,7 +303,7 @@ impl Framer {
                 return Err(Violation::TooDeep(self.limits.depth));
             }
         }
-        if quoted { Ok(None) } else { line::literal_length(line) }
+        line::literal_length(line)
     }
 }
 

@@ -57,11 +57,11 @@ pub(super) fn before_literal(line: &[u8]) -> &[u8] {
 
 /// Makes a complete response such that the parser takes it.
 pub(super) fn normalise(line: &[u8], has_structure: bool) -> Verdict<'_> {
-    let words = after_star(line);
+    let clean = if has_structure { structured(line) } else { status(line) };
+    let words = after_star(&clean);
     if line.is_empty() || first_word(words).eq_ignore_ascii_case(b"METADATA") {
         return Verdict::Drop;
     }
-    let clean = if has_structure { structured(line) } else { status(line) };
     if parses(&clean) {
         return Verdict::Release(clean);
     }
@@ -72,6 +72,7 @@ pub(super) fn normalise(line: &[u8], has_structure: bool) -> Verdict<'_> {
         return Verdict::Release(Cow::Owned(salvaged));
     }
     // Text of a response that the parser does not know: kept for whoever looks for it.
+    let words = after_star(line);
     let mut told = b"* OK ".to_vec();
     told.extend(words.iter().map(|&b| if is_control(b) || b == b'[' { b'?' } else { b }));
     if parses(&told) { Verdict::Release(Cow::Owned(told)) } else { Verdict::Drop }
@@ -93,8 +94,14 @@ pub(super) fn salvage(line: &[u8]) -> Option<Vec<u8>> {
     parses(&salvaged).then_some(salvaged)
 }
 
-/// Whether imap-proto takes the line for exactly one response.
+/// Whether imap-proto takes the line for exactly one response. BODYSTRUCTURE, which we never ask for, is not even tried: the
+/// parser follows it down as deep as it goes, and where quotes are misplaced it sees more depth than the framer.
 pub(super) fn parses(line: &[u8]) -> bool {
+    const RECURSIVE: &[u8] = b"BODYSTRUCTURE";
+    if line.windows(RECURSIVE.len()).any(|w| w.eq_ignore_ascii_case(RECURSIVE)) && is_fetch(after_star(line))
+    {
+        return false;
+    }
     let mut whole = Vec::with_capacity(line.len() + 2);
     whole.extend_from_slice(line);
     whole.extend_from_slice(b"\r\n");
@@ -181,16 +188,24 @@ fn lacks_imap4rev1(line: &[u8]) -> bool {
 }
 
 /// A status response, a tagged one or a continuation: a space after `[CODE]` (without it the parser cuts a
-/// character in two), no control characters.
+/// character in two; a code may hold further brackets), no control characters.
 fn status(line: &[u8]) -> Cow<'_, [u8]> {
-    let close = memchr::memchr(b'[', line).and(memchr::memchr(b']', line)).map(|at| at + 1);
-    let touching = close.filter(|&at| line.get(at).is_some_and(|&b| b != b' '));
-    if touching.is_none() && !line.iter().any(|&b| is_control(b)) {
+    let begin = memchr::memchr(b'[', line).unwrap_or(line.len());
+    let touches = |pair: &[u8], first: bool| matches!(pair, &[b']', next] if (first && next != b' ') || !next.is_ascii());
+    let code = line.get(begin..).unwrap_or_default();
+    let close = memchr::memchr(b']', code);
+    let untouched = !line.iter().any(|&b| is_control(b))
+        && !code.windows(2).enumerate().any(|(at, pair)| touches(pair, close == Some(at)));
+    if untouched {
         return Cow::Borrowed(line);
     }
-    let mut out: Vec<u8> = line.iter().map(|&b| if is_control(b) { b' ' } else { b }).collect();
-    if let Some(at) = touching {
-        out.insert(at, b' ');
+    let mut out = Vec::with_capacity(line.len() + 1);
+    for (at, &byte) in line.iter().enumerate() {
+        out.push(if is_control(byte) { b' ' } else { byte });
+        let pair = line.get(at..at + 2).unwrap_or_default();
+        if at >= begin && touches(pair, close == Some(at - begin)) {
+            out.push(b' ');
+        }
     }
     Cow::Owned(out)
 }

@@ -67,7 +67,7 @@ fn what_the_parser_cannot_take_is_made_such_that_it_can() {
 
 #[test]
 fn lengths_and_nesting_are_capped() {
-    let limits = Limits { line: 1000, literal: 100, depth: 8 };
+    let limits = Limits { line: 1000, literal: 100, literals: 3, depth: 8 };
     let fresh = || Framer::new(limits);
     assert_eq!(run(&mut fresh(), &[b'x'; 1001]), Err(Violation::LineTooLong(1000)));
     for announced in ["500000000", "10737418240", "4294967296"] {
@@ -90,6 +90,55 @@ fn lengths_and_nesting_are_capped() {
     let mut roomy = fresh();
     roomy.expect_literal(500);
     assert!(run(&mut roomy, b"* 1 FETCH (BODY[] {600}\r\n").is_ok());
+}
+
+/// The parser tries all of a response again with each literal.
+#[test]
+fn a_response_of_very_many_literals_does_not_take_minutes() {
+    let many = "* 1 FETCH (".to_owned() + &"X {0}\r\n ".repeat(30_000);
+    assert_eq!(
+        run(&mut Framer::new(Limits { line: 1 << 20, ..Limits::default() }), many.as_bytes()),
+        Err(Violation::TooManyLiterals(64))
+    );
+}
+
+/// Quotes in odd places hide depth from the framer: the parser's recursion ended the whole process.
+#[test]
+fn depth_behind_misplaced_quotes_does_not_overflow_the_stack() {
+    let deep = "(".repeat(50_000);
+    for before in ["X a\"", "X (\"a)", "X (a \"b)"] {
+        let line = format!("* 1 FETCH (UID 7 {before} BODYstructure {deep}\r\n");
+        assert_eq!(guarded(&line), "* 1 FETCH (UID 7)\r\n", "{before}");
+    }
+}
+
+/// What a sender wrote into a message is never taken for a response, however the server announces it.
+#[test]
+fn a_literal_is_passed_only_where_the_parser_sees_one() {
+    let body = ")\r\nA0001 OK done\r\n";
+    for (before, expected) in [
+        ("UID 7 FLAGS (x\"y) BODY[]", "* 1 FETCH (UID 7)\r\n"),
+        ("UID 7 X (a", "* 1 FETCH (UID 7)\r\n"),
+        ("UID 7 X a", "* 1 FETCH (UID 7)\r\n"),
+    ] {
+        for space in ["", " "] {
+            let line = format!("* 1 FETCH ({before}{space}{{{}}}\r\n{body})\r\n", body.len());
+            let out = guarded(&line);
+            assert!(out == expected || out == line, "{line} -> {out}");
+            let parsed = async_imap::imap_proto::Response::parse(out.as_bytes()).unwrap();
+            assert!(parsed.0.is_empty(), "{line} -> {out}");
+        }
+    }
+}
+
+/// A code may hold brackets itself; the parser cut the first character of the text in two.
+#[test]
+fn text_that_touches_the_last_bracket_of_a_code() {
+    assert_eq!(
+        guarded("* NO [BADCHARSET (\"a]\" b)]\u{e9}t\u{e9}\r\n"),
+        "* NO [BADCHARSET (\"a] \" b)] \u{e9}t\u{e9}\r\n"
+    );
+    assert_eq!(guarded("* \u{1}METADATA \"\" (/shared/comment NIL)\r\n"), "");
 }
 
 #[test]
