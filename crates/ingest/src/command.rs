@@ -20,6 +20,13 @@ pub const SILENCE: Duration = Duration::from_secs(60);
 /// Octets that the answer to an ordinary command may have.
 pub const ORDINARY: u64 = 64 << 20;
 
+/// An answer ends within this, however steadily it trickles in; one that may be large has a second more for each
+/// [`SLOWEST`] octets.
+const PATIENCE: Duration = Duration::from_mins(30);
+
+/// Octets a second: Gmail sends no more to those who have had too much.
+const SLOWEST: u64 = 512;
+
 const IDLE: &str = "IDLE";
 
 /// An authenticated connection that commands go through.
@@ -31,8 +38,8 @@ pub struct Channel {
     /// Tagged answers that came before those of earlier commands: servers may work on several at once (RFC 3501
     /// section 5.5). With the words of a refusal.
     early: Vec<(RequestId, Option<String>)>,
-    /// An answer is being read: if that is broken off, the connection is out of step.
-    reading: bool,
+    /// A command is being written, or an answer read: if that is broken off, the connection is out of step.
+    busy: bool,
     /// Messages in the selected mailbox, as last told.
     exists: u32,
     /// There are more than before, and nobody has looked yet.
@@ -57,7 +64,7 @@ impl Channel {
             session,
             open: Vec::new(),
             early: Vec::new(),
-            reading: false,
+            busy: false,
             exists: 0,
             grown: false,
             beat: Beat::default(),
@@ -75,9 +82,12 @@ impl Channel {
     /// [`Error::Lost`].
     pub async fn send(&mut self, name: &'static str, command: &str) -> Result<Sent> {
         self.check_step(name)?;
+        // Broken off, half a command may be on the wire.
+        self.busy = true;
         let sent = self.beat.during(SILENCE, timeout(SILENCE, self.session.run_command(command))).await;
         match sent {
             Ok(Ok(tag)) => {
+                self.busy = false;
                 self.open.push(tag.clone());
                 Ok(Sent { tag, name })
             }
@@ -94,14 +104,17 @@ impl Channel {
     /// [`Error::Refused`] on NO and BAD: the connection is still good. [`Error::Lost`] on all else.
     pub async fn finish(&mut self, sent: Sent, most: u64, mut on: impl FnMut(&Response<'_>)) -> Result<()> {
         self.check_step(sent.name)?;
-        self.reading = true;
+        self.busy = true;
+        // The octets of an ordinary answer are bounded against floods, not expected.
+        let large = if most == ORDINARY { 0 } else { most / SLOWEST };
+        let until = Instant::now() + PATIENCE + Duration::from_secs(large);
         let limit = self.session.get_ref().received().saturating_add(most);
         let refusal = loop {
             if let Some(at) = self.early.iter().position(|(tag, _)| *tag == sent.tag) {
                 break self.early.swap_remove(at).1;
             }
             let done = self
-                .read(sent.name, |response| match response {
+                .read(sent.name, until, |response| match response {
                     Response::Done { tag, status, outcome } => {
                         Some((tag.clone(), (*status != Status::Ok).then(|| quoted(&described(outcome)))))
                     }
@@ -125,7 +138,7 @@ impl Channel {
                 );
             }
         };
-        self.reading = false;
+        self.busy = false;
         refusal.map_or(Ok(()), |text| Err(Error::Refused { command: sent.name, text }))
     }
 
@@ -156,12 +169,15 @@ impl Channel {
             return Ok(true);
         }
         let sent = self.send(IDLE, IDLE).await?;
-        self.reading = true;
+        self.busy = true;
+        let begins = Instant::now() + SILENCE;
         loop {
             let begun = self
-                .read(IDLE, |response| match response {
+                .read(IDLE, begins, |response| match response {
                     Response::Continue(_) => Some(None),
-                    Response::Done { outcome, .. } => Some(Some(quoted(&described(outcome)))),
+                    Response::Done { tag, outcome, .. } if *tag == sent.tag => {
+                        Some(Some(quoted(&described(outcome))))
+                    }
                     _ => None,
                 })
                 .await?;
@@ -170,7 +186,7 @@ impl Channel {
                 Some(None) => break,
                 Some(Some(text)) => {
                     self.open.clear();
-                    self.reading = false;
+                    self.busy = false;
                     return Err(Error::Refused { command: IDLE, text });
                 }
             }
@@ -185,7 +201,7 @@ impl Channel {
             Ok(Err(error)) => return Err(self.out_of_step(IDLE, quoted(&error.to_string()))),
             Err(_) => return Err(self.out_of_step(IDLE, "the server takes no more data".into())),
         }
-        self.reading = false;
+        self.busy = false;
         self.finish(sent, ORDINARY, |_| ()).await?;
         Ok(self.grown)
     }
@@ -237,9 +253,17 @@ impl Channel {
     }
 
     /// Reads one response and lets `on` look at it. Silence counts from the last byte, not from the last response:
-    /// large messages on slow lines take their time.
-    async fn read<R>(&mut self, name: &'static str, on: impl FnOnce(&Response<'_>) -> R) -> Result<R> {
+    /// large messages on slow lines take their time, but none past `until`.
+    async fn read<R>(
+        &mut self,
+        name: &'static str,
+        until: Instant,
+        on: impl FnOnce(&Response<'_>) -> R,
+    ) -> Result<R> {
         loop {
+            if Instant::now() > until {
+                return Err(self.out_of_step(name, "the answer comes too slowly to ever end".into()));
+            }
             let before = self.session.get_ref().received();
             let read = self.beat.during(SILENCE, timeout(SILENCE, self.session.read_response())).await;
             match read {
@@ -278,7 +302,7 @@ impl Channel {
     }
 
     fn check_step(&mut self, name: &'static str) -> Result<()> {
-        if self.reading {
+        if self.busy {
             Err(self.out_of_step(name, "an earlier command was broken off".into()))
         } else {
             Ok(())
@@ -290,12 +314,12 @@ impl Channel {
     }
 
     fn lost(&mut self, during: &'static str, error: &std::io::Error) -> Error {
-        self.reading = true;
+        self.busy = true;
         Error::lost(during, error)
     }
 
     fn out_of_step(&mut self, during: &'static str, cause: String) -> Error {
-        self.reading = true;
+        self.busy = true;
         Error::Lost { during, cause }
     }
 }
@@ -309,41 +333,4 @@ fn described(outcome: &Outcome<'_>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, duplex, split};
-
-    use super::*;
-    use crate::transport::guarded;
-
-    /// Logs in, idles.
-    #[tokio::test]
-    async fn a_wait_publishes_by_when_it_ends() {
-        let (near, far) = duplex(4096);
-        tokio::spawn(async move {
-            let (from, mut to) = split(far);
-            let mut lines = BufReader::new(from).lines();
-            let mut idle = String::new();
-            while let Ok(Some(line)) = lines.next_line().await {
-                let tag = line.split(' ').next().unwrap().to_owned();
-                let answer = match line.as_str() {
-                    "DONE" => format!("{idle} OK\r\n"),
-                    line if line.ends_with(IDLE) => "+ idling\r\n".into(),
-                    _ => format!("{tag} OK\r\n"),
-                };
-                idle = tag;
-                to.write_all(answer.as_bytes()).await.unwrap();
-            }
-        });
-        let mut client = async_imap::Client::new(guarded(Box::new(near)));
-        client.get_mut().set_mode(Mode::Authenticating);
-        let session = client.login("me", "secret").await.map_err(|(error, _)| error).unwrap();
-        let mut channel = Channel::new(session);
-        let beat = Beat::default();
-        channel.set_beat(beat.clone());
-        let until = Instant::now() + Duration::from_hours(3);
-        let while_idle = async { assert!(beat.deadline().unwrap() >= until) };
-        assert!(!channel.idle(until, while_idle).await.unwrap());
-        // What comes now is our own work.
-        assert!(beat.deadline().unwrap() < until);
-    }
-}
+mod tests;

@@ -45,6 +45,12 @@ impl Capabilities {
 }
 
 impl Session {
+    /// A session on a channel that is authenticated.
+    #[must_use]
+    pub fn new(channel: Channel, capabilities: Capabilities) -> Self {
+        Self { channel, capabilities }
+    }
+
     /// What the server can do.
     #[must_use]
     pub fn capabilities(&self) -> &Capabilities {

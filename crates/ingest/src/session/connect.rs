@@ -60,7 +60,7 @@ async fn steps(dialer: &Dialer, account: &Account) -> Result<Session> {
             Err(error) => return Err(error),
         }
     }
-    Ok(Session { channel, capabilities })
+    Ok(Session::new(channel, capabilities))
 }
 
 /// Reads the greeting. PREAUTH is refused: nobody asked for it, and it is how STARTTLS is stripped.
