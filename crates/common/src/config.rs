@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_spanned::Spanned;
 
-pub use self::account::{Account, Tls};
+pub use self::account::{Account, Pins, Tls};
 pub use self::error::ConfigError;
 pub use self::faces::{GiveUp, Metrics, Role, Supervisor, User, Web};
 pub use self::load::{Loaded, find};

@@ -14,6 +14,7 @@ use vigie_common::secret::Secret;
 use vigie_common::text::inert;
 
 pub use self::patterns::Patterns;
+use crate::transport::Pin;
 
 /// What ingest needs to know.
 #[derive(Debug, Clone)]
@@ -52,6 +53,8 @@ pub struct Account {
     pub tls: Tls,
     /// The only authorities to trust, as a PEM file.
     pub ca_file: Option<PathBuf>,
+    /// The only certificates to take, if any: then no authority is asked.
+    pub pins: Vec<Pin>,
     /// Login name.
     pub user: String,
     /// Where the password is.
@@ -150,11 +153,27 @@ impl Account {
             port,
             tls: raw.tls,
             ca_file: raw.ca_file.as_deref().map(|path| loaded.beside(path)),
+            pins: pins(raw)?,
             user: raw.user.clone(),
             password: password(raw, loaded)?,
             mailboxes: Patterns::parse(&raw.mailboxes)?,
             since: raw.since.as_deref().map(since).transpose()?,
         })
+    }
+}
+
+fn pins(raw: &config::Account) -> Result<Vec<Pin>, String> {
+    let pins = raw.pin.iter().flat_map(config::Pins::iter).map(Pin::parse).collect::<Result<Vec<_>, _>>()?;
+    if raw.pin.is_some() && pins.is_empty() {
+        return Err("pin = []: without a fingerprint in it nothing is pinned; remove it".into());
+    }
+    match (&raw.ca_file, raw.tls) {
+        _ if pins.is_empty() => Ok(pins),
+        (_, Tls::None) => Err("pin needs TLS: there is no certificate with tls = \"none\"".into()),
+        (Some(_), _) => {
+            Err("pin and ca_file are both set, and with a pin no authority is asked; keep one".into())
+        }
+        (None, _) => Ok(pins),
     }
 }
 

@@ -19,6 +19,8 @@ pub enum Kind {
     Valid,
     /// Like `Valid`, but it ran out in 2021.
     Expired,
+    /// Like `Valid`, but only from 2119 on.
+    NotYetValid,
     /// Signed by the authority, for `elsewhere.example` alone.
     WrongHost,
     /// For localhost, signed by itself: no authority vouches for it.
@@ -62,8 +64,10 @@ impl Authority {
         let mut params = params("Vigie test server", names)?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        if kind == Kind::Expired {
-            params.not_after = date_time_ymd(2021, 1, 1);
+        match kind {
+            Kind::Expired => params.not_after = date_time_ymd(2021, 1, 1),
+            Kind::NotYetValid => params.not_before = date_time_ymd(2119, 1, 1),
+            _ => {}
         }
         let key = KeyPair::generate().context("cannot generate the key of the server")?;
         let signed = match kind {
@@ -104,6 +108,12 @@ impl Identity {
     pub fn write(&self, certificate: &Path, key: &Path) -> Result<()> {
         write(key, &self.key, 0o600)?;
         write(certificate, &self.certificate, 0o644)
+    }
+
+    /// The certificate as DER, for its fingerprint.
+    pub fn der(&self) -> Result<Vec<u8>> {
+        let certificate = native_tls::Certificate::from_pem(self.certificate.as_bytes());
+        certificate.and_then(|c| c.to_der()).context("cannot read the certificate of the server")
     }
 
     /// The server's end of TLS with this certificate.

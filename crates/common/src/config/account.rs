@@ -21,6 +21,9 @@ pub struct Account {
     pub tls: Tls,
     /// PEM file of the only authorities to trust for this account, instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// Fingerprint of the only certificate to take, `sha256:<hex>` of its DER, or a list of them; no authority is asked
+    /// then. `vigie-ingest check` tells it.
+    pub pin: Option<Pins>,
     /// Login name.
     pub user: String,
     /// File that holds the password; relative to the file that names it.
@@ -44,6 +47,27 @@ pub struct Account {
 
 fn inbox() -> Vec<String> {
     vec!["INBOX".into()]
+}
+
+/// One fingerprint, or several: the next certificate may be told before it is used.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Pins {
+    /// One.
+    One(String),
+    /// Any of these.
+    Any(Vec<String>),
+}
+
+impl Pins {
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let all = match self {
+            Self::One(pin) => std::slice::from_ref(pin),
+            Self::Any(pins) => pins,
+        };
+        all.iter().map(String::as_str)
+    }
 }
 
 /// How a connection is protected.

@@ -8,10 +8,10 @@ use tokio::task::JoinSet;
 use vigie_common::exit::Exit;
 
 use super::{Failure, Outcome, exit_for, runtime, say};
-use crate::error::{Result, quoted};
-use crate::session::connect;
+use crate::error::{Error, Result, quoted};
+use crate::session::{connect, presented};
 use crate::settings::{Account, Settings};
-use crate::transport::Dialer;
+use crate::transport::{Dialer, Pin};
 
 pub(super) fn run(settings: &Settings) -> Outcome {
     say("configuration: good")?;
@@ -31,7 +31,11 @@ pub(super) fn run(settings: &Settings) -> Outcome {
         let mut accounts = JoinSet::new();
         for account in &settings.accounts {
             let (dialer, account) = (dialer.clone(), Arc::new(account.clone()));
-            accounts.spawn(async move { (account.id.clone(), look(&dialer, &account).await) });
+            accounts.spawn(async move {
+                let looked = look(&dialer, &account).await;
+                let pin = pin(&dialer, &account, &looked).await;
+                (account.id.clone(), looked, pin)
+            });
         }
         let mut found = Vec::new();
         while let Some(looked) = accounts.join_next().await {
@@ -40,7 +44,7 @@ pub(super) fn run(settings: &Settings) -> Outcome {
         Ok::<_, Failure>(found)
     })?;
     found.sort_by(|a, b| a.0.cmp(&b.0));
-    for (account, looked) in found {
+    for (account, looked, pin) in found {
         match looked {
             Ok((watched, others)) => {
                 let shown = |names: &[String]| names.iter().map(|n| quoted(n)).collect::<Vec<_>>().join(", ");
@@ -57,6 +61,11 @@ pub(super) fn run(settings: &Settings) -> Outcome {
             }
             Err(error) => {
                 say(&format!("account {account}: {error}"))?;
+                if let Some(pin) = pin {
+                    say(&format!(
+                        "account {account}: the certificate presented has the fingerprint {pin}; if the server's operator tells the same, trust it alone by pin = \"{pin}\""
+                    ))?;
+                }
                 let exit = exit_for(&error);
                 worst = if worst == Exit::Done || exit == Exit::Refused { exit } else { worst };
             }
@@ -71,6 +80,16 @@ async fn look(dialer: &Dialer, account: &Account) -> Result<(Vec<String>, Vec<St
     let found = session.mailboxes().await?;
     session.logout().await;
     Ok(found.into_iter().map(|f| f.source.name).partition(|name| account.mailboxes.includes(name)))
+}
+
+/// Where the certificate is not trusted: what it is, for those who can tell that it is the right one. Of an account
+/// that pins one the error has told.
+async fn pin<T>(dialer: &Dialer, account: &Account, looked: &Result<T>) -> Option<Pin> {
+    if account.pins.is_empty() && matches!(looked, Err(Error::Tls { .. })) {
+        presented(dialer, account).await.ok()
+    } else {
+        None
+    }
 }
 
 /// Whether the folder, or the nearest one above it that exists, may be written to.

@@ -11,7 +11,7 @@ use super::{Capabilities, Session, auth};
 use crate::error::{Error, Result, quoted};
 use crate::guard::Mode;
 use crate::settings::Account;
-use crate::transport::{Dialer, Wire, guarded};
+use crate::transport::{Dialer, Pin, Wire, guarded};
 
 /// From nothing to the login takes no longer than this.
 pub const CONNECTING: Duration = Duration::from_secs(90);
@@ -22,12 +22,33 @@ pub const CONNECTING: Duration = Duration::from_secs(90);
 /// Anything but [`Error::Archive`] and [`Error::Conflict`]. No credential is sent before the connection is
 /// protected as the account asks, nor after a greeting that is not what it should be.
 pub async fn connect(dialer: &Dialer, account: &Account) -> Result<Session> {
-    let slow = || Error::Unreachable {
+    timeout(CONNECTING, steps(dialer, account)).await.map_err(|_| slow(account))?
+}
+
+fn slow(account: &Account) -> Error {
+    Error::Unreachable {
         host: account.host.clone(),
         port: account.port,
         cause: format!("no login within {} s", CONNECTING.as_secs()),
+    }
+}
+
+/// The fingerprint of the certificate that `account`'s server presents, trusted or not. Nobody logs in.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn presented(dialer: &Dialer, account: &Account) -> Result<Pin> {
+    let look = async {
+        let stream = Box::new(dialer.tcp(account).await?);
+        match account.tls {
+            Tls::Starttls => {
+                let plain = starttls(greeted(guarded(stream)).await?).await?;
+                dialer.presented(account, plain).await
+            }
+            Tls::Implicit | Tls::None => dialer.presented(account, stream).await,
+        }
     };
-    timeout(CONNECTING, steps(dialer, account)).await.map_err(|_| slow())?
+    timeout(CONNECTING, look).await.map_err(|_| slow(account))?
 }
 
 async fn steps(dialer: &Dialer, account: &Account) -> Result<Session> {

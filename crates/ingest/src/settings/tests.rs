@@ -26,6 +26,8 @@ fn faults_are_told_with_their_place() {
         ("", "conf/vigie.toml:1: account a: no password"),
         ("password_env = \"X\"\npassword_file = \"y\"", "account a: more than one of"),
         ("password_env = \"X\"\ntls = \"none\"", "would send the password to imap.example.org in clear text"),
+        ("password_env = \"X\"\npin = \"sha256:12\"", "pin = \"sha256:12\": write \"sha256:\" and 64"),
+        ("password_env = \"X\"\npin = []", "nothing is pinned"),
         ("password_env = \"X\"\nsince = \"yesterday\"", "since = \"yesterday\": write a date"),
         ("password_env = \"X\"\nmailboxes = []", "mailboxes includes nothing"),
         (
@@ -40,6 +42,15 @@ fn faults_are_told_with_their_place() {
         let error = settings(account).unwrap_err();
         assert!(error.contains(said), "{error}");
     }
+}
+
+#[test]
+fn a_pin_stands_alone_and_there_may_be_several() {
+    let pin = format!("sha256:{}", "ab".repeat(32));
+    let with = |more: &str| settings(&format!("password_env = \"X\"\n{more}"));
+    assert_eq!(with(&format!("pin = \"{pin}\"")).unwrap().accounts[0].pins.len(), 1);
+    assert_eq!(with(&format!("pin = [\"{pin}\", \"{pin}\"]")).unwrap().accounts[0].pins.len(), 2);
+    assert!(with(&format!("pin = \"{pin}\"\nca_file = \"x\"")).unwrap_err().contains("keep one"));
 }
 
 #[test]

@@ -1,46 +1,60 @@
 //! What a failed handshake means to the person who has to act. Pure.
 
+use super::Pin;
 use crate::error::quoted;
 
 /// OpenSSL's reasons, and ours.
-const REASONS: [(&str, &str); 7] = [
+const REASONS: [(&[&str], &str); 9] = [
     (
-        "certificate has expired",
+        &["certificate has expired"],
         "its certificate has expired; the server's operator must renew it (or this machine's clock is wrong)",
     ),
-    ("certificate is not yet valid", "its certificate is not valid yet; is this machine's clock right?"),
+    (&["certificate is not yet valid"], "its certificate is not valid yet; is this machine's clock right?"),
     (
-        "ostname mismatch",
+        &["ostname mismatch"],
         "its certificate is for another name; `host` must be the name that the certificate is made for",
     ),
     (
-        "IP address mismatch",
+        &["IP address mismatch"],
         "its certificate is not for this address; write the host name that the certificate is made for",
     ),
     (
-        "wrong version number",
+        &["key too weak", "key too small", "digest algorithm too weak", "md too weak", "bad signature type"],
+        "the key or the signature of its certificate is too weak to be trusted; the server's operator must renew it",
+    ),
+    (
+        &["wrong version number"],
         "it does not speak TLS on this port; is it the port of STARTTLS (tls = \"starttls\", 143)?",
     ),
     (
-        "unexpected EOF",
+        &["unexpected EOF", "unexpected eof"],
         "it closed the connection during the handshake; is it the port of STARTTLS (tls = \"starttls\", 143)?",
     ),
-    ("unsupported protocol", "it offers no TLS 1.2 or newer"),
+    (
+        &["unsupported protocol", "alert protocol version", "no protocols available"],
+        "it offers no TLS 1.2 or newer",
+    ),
+    (
+        &["alert handshake failure", "no shared cipher"],
+        "it offers no encryption that is still taken for safe",
+    ),
+];
+
+const UNTRUSTED: [&str; 5] = [
+    "in certificate chain",
+    "unable to get local issuer",
+    "unable to get issuer",
+    "unable to verify",
+    "certificate signature failure",
 ];
 
 /// `error` is the text of the TLS library; `own` whether only the authorities of `ca_file` are trusted.
 pub(super) fn explain(error: &str, host: &str, own: bool) -> String {
-    if let Some((_, said)) = REASONS.iter().find(|(reason, _)| error.contains(reason)) {
+    let holds = |reasons: &[&str]| reasons.iter().any(|reason| error.contains(reason));
+    if let Some((_, said)) = REASONS.iter().find(|(reasons, _)| holds(reasons)) {
         return (*said).to_owned();
     }
-    let untrusted = [
-        "self-signed",
-        "self signed",
-        "unable to get local issuer",
-        "unable to verify",
-        "certificate signature failure",
-    ];
-    if untrusted.iter().any(|reason| error.contains(reason)) {
+    if holds(&UNTRUSTED) {
         return if own {
             "its certificate was not issued by an authority of `ca_file`; put the issuer's certificate there"
                 .to_owned()
@@ -50,7 +64,19 @@ pub(super) fn explain(error: &str, host: &str, own: bool) -> String {
             )
         };
     }
+    if holds(&["self-signed", "self signed"]) {
+        return format!(
+            "its certificate is signed by itself, no authority vouches for it; if {host} is yours, `pin` its certificate: `vigie-ingest check` tells the fingerprint"
+        );
+    }
     quoted(error)
+}
+
+/// The server presents another certificate than the pinned ones.
+pub(super) fn not_pinned(presented: &Pin) -> String {
+    format!(
+        "its certificate is not the one of `pin`, but {presented}; if the server's operator says that it was renewed, write that, else somebody may be interfering with the connection"
+    )
 }
 
 #[cfg(test)]
@@ -66,16 +92,25 @@ mod tests {
         };
         for (reason, said) in [
             ("certificate has expired", "has expired"),
+            ("certificate is not yet valid", "not valid yet"),
             ("Hostname mismatch", "another name"),
-            ("self-signed certificate", "ca_file"),
+            ("IP address mismatch", "not for this address"),
+            ("EE certificate key too weak", "too weak"),
+            ("CA signature digest algorithm too weak", "too weak"),
+            ("self-signed certificate", "signed by itself"),
+            ("self-signed certificate in certificate chain", "ca_file"),
             ("unable to get local issuer certificate", "ca_file"),
         ] {
             assert!(explain(&error(reason), "imap.example.org", false).contains(said), "{reason}");
         }
-        assert!(explain(&error("self-signed certificate"), "h", true).contains("`ca_file`"));
-        assert!(
-            explain("error:0A00010B:SSL routines:ssl3_get_record:wrong version number:", "h", false)
-                .contains("starttls")
-        );
+        let own = explain(&error("unable to get local issuer certificate"), "h", true);
+        assert!(own.contains("`ca_file`"), "{own}");
+        for (text, said) in [
+            ("error:0A00010B:SSL routines:ssl3_get_record:wrong version number:", "starttls"),
+            ("error:0A00042E:SSL routines:ssl3_read_bytes:tlsv1 alert protocol version:", "TLS 1.2"),
+            ("error:0A000410:SSL routines:ssl3_read_bytes:sslv3 alert handshake failure:", "encryption"),
+        ] {
+            assert!(explain(text, "h", false).contains(said), "{text}");
+        }
     }
 }

@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod certificates;
 mod corpus;
 mod dovecot;
 mod faults;

@@ -33,27 +33,6 @@ async fn implicit_tls_and_starttls_with_an_authority_of_ones_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_fault_of_a_certificate_has_its_own_words_and_no_password_is_sent() {
-    let authority = Authority::new().unwrap();
-    let other = Authority::new().unwrap();
-    for (identity, said) in [
-        (authority.identity(Kind::Expired).unwrap(), "has expired"),
-        (authority.identity(Kind::WrongHost).unwrap(), "is for another name"),
-        (authority.identity(Kind::SelfSigned).unwrap(), "not issued by an authority of `ca_file`"),
-        (other.identity(Kind::Valid).unwrap(), "not issued by an authority of `ca_file`"),
-    ] {
-        let server = Server::implicit(&identity).script([stall()]).start().await;
-        let mut place = Place::new();
-        authority.write(&place.path("ca.pem")).unwrap();
-        place.account("a", server.port(), "ca_file = \"ca.pem\"");
-        let summary = place.sync();
-        assert_eq!(summary.code, Some(69));
-        assert!(summary.errors().concat().contains(said), "{said}: {:?}", summary.errors());
-        assert!(server.lines(1).is_empty(), "{}", server.transcript());
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_ends_with_77_and_the_other_account_goes_on() {
     let (bad, _, _) = server(1).await;
     let (good, _, _) = server(3).await;

@@ -10,7 +10,7 @@ use crate::client::Client;
 #[tokio::test]
 async fn a_client_takes_only_the_good_certificate() {
     let authority = Authority::new().unwrap();
-    for kind in [Kind::Valid, Kind::Expired, Kind::WrongHost, Kind::SelfSigned] {
+    for kind in [Kind::Valid, Kind::Expired, Kind::NotYetValid, Kind::WrongHost, Kind::SelfSigned] {
         let identity = authority.identity(kind).unwrap();
         let server = Server::implicit(&identity).script([send("* OK\r\n")]).start().await;
         let client = Client::connect(server.port()).await.secure(authority.pem()).await;
