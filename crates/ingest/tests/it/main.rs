@@ -18,4 +18,5 @@ mod messages;
 mod place;
 mod run;
 mod security;
+mod starttls;
 mod sync;

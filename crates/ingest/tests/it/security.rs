@@ -1,9 +1,7 @@
 //! Encryption, credentials, and what people are told when they are wrong.
 
 use vigie_testkit::mailbox_server::{Account, MailboxServer, Security, Service};
-use vigie_testkit::server::{
-    Server, expect, expect_line, handshake, reply, routine, send, serve, stall, starttls,
-};
+use vigie_testkit::server::{Server, expect, expect_line, reply, routine, send, serve, stall, starttls};
 use vigie_testkit::tls::{Authority, Kind};
 
 use crate::messages::{server, small};
@@ -54,11 +52,11 @@ async fn a_wrong_password_ends_with_77_and_the_other_account_goes_on() {
     assert!(String::from_utf8_lossy(&check.stdout).contains("account good: good; watched: INBOX"));
 }
 
-/// At no log level, in no file: the password, and what the server was sent.
+/// At no log level, in no file: the password, and what the server was sent. No log holds what is in a message.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_password_is_nowhere() {
+async fn the_password_is_nowhere_and_mail_in_no_log() {
     let account = Account::new("me", "canary-7f3a");
-    account.mailbox("INBOX").append(small(1));
+    account.mailbox("INBOX").append("From: a@example.org\r\nSubject: canary-subject\r\n\r\ncanary-body\r\n");
     let server = MailboxServer::start(&Service::new([account]), Security::None).await.unwrap();
     for capability in ["", "AUTH=PLAIN"] {
         server.service().forgo(capability);
@@ -75,7 +73,7 @@ async fn the_password_is_nowhere() {
             .unwrap();
         assert!(output.status.success());
         let said = [output.stdout, output.stderr].concat();
-        for secret in ["canary-7f3a", "Y2FuYXJ5LTdmM2"] {
+        for secret in ["canary-7f3a", "Y2FuYXJ5LTdmM2", "canary-subject", "canary-body"] {
             assert!(!String::from_utf8_lossy(&said).contains(secret), "{}", String::from_utf8_lossy(&said));
         }
         let mut files = Vec::new();
@@ -87,6 +85,35 @@ async fn the_password_is_nowhere() {
     }
 }
 
+/// async-imap quotes its whole buffer when it cannot read an answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_in_an_answer_that_cannot_be_read_is_in_no_log() {
+    let account = Account::new("me", "secret");
+    account.mailbox("INBOX").append(small(1));
+    let service = Service::new([account]);
+    for after in [" \u{0}\u{1}((\r\n", ")\r\n* ]]\r\nwhat?\r\n", " FLAGS BODY[] {99999999999}\r\n"] {
+        let answer = format!("* 1 FETCH (UID 1 BODY[] {{13}}\r\ncanary-body\r\n{after}");
+        let server = Server::plain()
+            .script([send("* OK hi\r\n"), serve_cut_before_bodies(), send(answer), stall()])
+            .script([serve(&service)])
+            .start()
+            .await;
+        let place = Place::plain(server.port(), "");
+        let output = place.run(&["sync", "--log-level", "trace"]);
+        let said = [output.stdout, output.stderr].concat();
+        assert!(!String::from_utf8_lossy(&said).contains("canary"), "{}", String::from_utf8_lossy(&said));
+        assert!(server.lines(1).iter().any(|line| line.contains("BODY.PEEK")), "{}", server.transcript());
+    }
+}
+
+/// A mailbox of one message, up to where its bytes are asked for.
+fn serve_cut_before_bodies() -> vigie_testkit::server::Step {
+    routine()
+        .answer("EXAMINE", "* 1 EXISTS\r\n* OK [UIDVALIDITY 5] x\r\n* OK [UIDNEXT 2] x\r\n{tag} OK\r\n")
+        .answer("UID FETCH", "* 1 FETCH (UID 1 FLAGS () RFC822.SIZE 13)\r\n{tag} OK\r\n")
+        .until("UID FETCH 1 (UID BODY.PEEK[])")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_a_greeting_that_is_wrong_is_answered_by_credentials() {
     for greeting in [
@@ -96,41 +123,15 @@ async fn nothing_of_a_greeting_that_is_wrong_is_answered_by_credentials() {
         "* NO\r\n",
         "A1 OK x\r\n",
         "\r\n\r\n* BAD x\r\n",
+        "* 5 EXISTS\r\n",
+        "+ go on\r\n",
+        &format!("* OK {}\r\n", "x".repeat(1 << 20)),
     ] {
         let server = Server::plain().script([send(greeting), stall()]).start().await;
         let place = Place::plain(server.port(), "");
+        let greeting = &greeting[..greeting.len().min(20)];
         assert_eq!(place.sync().code, Some(69), "{greeting}");
         assert!(server.lines(1).is_empty(), "{greeting}: {}", server.transcript());
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn starttls_is_not_stripped() {
-    let authority = Authority::new().unwrap();
-    let identity = authority.identity(Kind::Valid).unwrap();
-    let scripts = [
-        // Refused.
-        vec![send("* OK hi\r\n"), expect("STARTTLS"), reply("{tag} NO not today\r\n"), stall()],
-        // Injected behind the answer.
-        vec![
-            send("* OK hi\r\n"),
-            expect("STARTTLS"),
-            reply("{tag} OK go\r\n* CAPABILITY IMAP4rev1\r\nA0002 OK injected\r\n"),
-            handshake(),
-            stall(),
-        ],
-        // Pre-authenticated.
-        vec![send("* PREAUTH hi\r\n"), stall()],
-    ];
-    for script in scripts {
-        let server = Server::starttls(&identity).script(script).start().await;
-        let mut place = Place::new();
-        authority.write(&place.path("ca.pem")).unwrap();
-        place.account("a", server.port(), "tls = \"starttls\"\nca_file = \"ca.pem\"");
-        let summary = place.sync();
-        assert_eq!(summary.code, Some(69), "{summary:?}");
-        let lines = server.lines(1).join("\n");
-        assert!(!lines.contains("LOGIN") && !lines.contains("AUTHENTICATE"), "{lines}");
     }
 }
 
