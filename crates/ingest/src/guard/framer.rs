@@ -202,6 +202,8 @@ impl Framer {
         let first = self.fate == Fate::New;
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
+        // Before anything is decided by what stands between them.
+        let line = &*line::without_controls(line);
         let has_structure = !first || line::has_structure(line);
         let literal = if has_structure { self.scan(line)? } else { None };
         if let Some(announced) = literal {

@@ -14,6 +14,16 @@ pub(super) enum Verdict<'a> {
     Refuse,
 }
 
+/// The line with spaces for control characters.
+pub(super) fn without_controls(line: &[u8]) -> Cow<'_, [u8]> {
+    let is_control = |&byte: &u8| byte < 0x20 || byte == 0x7f;
+    if line.iter().any(is_control) {
+        Cow::Owned(line.iter().map(|byte| if is_control(byte) { b' ' } else { *byte }).collect())
+    } else {
+        Cow::Borrowed(line)
+    }
+}
+
 /// Whether quotes, parentheses and literals mean something in this first line of a response: not in
 /// the free text of status responses and continuations.
 pub(super) fn has_structure(line: &[u8]) -> bool {
@@ -74,7 +84,7 @@ pub(super) fn normalise(line: &[u8], has_structure: bool) -> Verdict<'_> {
     // Text of a response that the parser does not know: kept for whoever looks for it.
     let words = after_star(line);
     let mut told = b"* OK ".to_vec();
-    told.extend(words.iter().map(|&b| if is_control(b) || b == b'[' { b'?' } else { b }));
+    told.extend(words.iter().map(|&b| if b == b'[' { b'?' } else { b }));
     if parses(&told) { Verdict::Release(Cow::Owned(told)) } else { Verdict::Drop }
 }
 
@@ -113,10 +123,10 @@ pub(super) fn parses(line: &[u8]) -> bool {
 }
 
 /// Outside quotes: one space between words, none at the ends of the line or of a list, no INTERNALDATE NIL
-/// (the parser panics), only ASCII. Everywhere: no control characters.
+/// (the parser panics), only ASCII.
 pub(super) fn structured(line: &[u8]) -> Cow<'_, [u8]> {
     let untouched = !line.windows(2).any(|w| w == b"  " || w == b" )")
-        && line.iter().all(|b| (0x20..0x7f).contains(b))
+        && line.is_ascii()
         && !contains_nil_date(line)
         && !line.ends_with(b" ")
         && !lacks_imap4rev1(line);
@@ -126,7 +136,6 @@ pub(super) fn structured(line: &[u8]) -> Cow<'_, [u8]> {
     let mut out = Vec::with_capacity(line.len());
     let (mut quoted, mut escaped) = (false, false);
     for &byte in line {
-        let byte = if is_control(byte) { b' ' } else { byte };
         if quoted {
             quoted = escaped || byte != b'"';
             escaped = !escaped && byte == b'\\';
@@ -188,30 +197,24 @@ fn lacks_imap4rev1(line: &[u8]) -> bool {
 }
 
 /// A status response, a tagged one or a continuation: a space after `[CODE]` (without it the parser cuts a
-/// character in two; a code may hold further brackets), no control characters.
+/// character in two; a code may hold further brackets).
 fn status(line: &[u8]) -> Cow<'_, [u8]> {
     let begin = memchr::memchr(b'[', line).unwrap_or(line.len());
     let touches = |pair: &[u8], first: bool| matches!(pair, &[b']', next] if (first && next != b' ') || !next.is_ascii());
     let code = line.get(begin..).unwrap_or_default();
     let close = memchr::memchr(b']', code);
-    let untouched = !line.iter().any(|&b| is_control(b))
-        && !code.windows(2).enumerate().any(|(at, pair)| touches(pair, close == Some(at)));
-    if untouched {
+    if !code.windows(2).enumerate().any(|(at, pair)| touches(pair, close == Some(at))) {
         return Cow::Borrowed(line);
     }
     let mut out = Vec::with_capacity(line.len() + 1);
     for (at, &byte) in line.iter().enumerate() {
-        out.push(if is_control(byte) { b' ' } else { byte });
+        out.push(byte);
         let pair = line.get(at..at + 2).unwrap_or_default();
         if at >= begin && touches(pair, close == Some(at - begin)) {
             out.push(b' ');
         }
     }
     Cow::Owned(out)
-}
-
-fn is_control(byte: u8) -> bool {
-    byte < 0x20 || byte == 0x7f
 }
 
 fn after_star(line: &[u8]) -> &[u8] {

@@ -138,7 +138,16 @@ fn text_that_touches_the_last_bracket_of_a_code() {
         guarded("* NO [BADCHARSET (\"a]\" b)]\u{e9}t\u{e9}\r\n"),
         "* NO [BADCHARSET (\"a] \" b)] \u{e9}t\u{e9}\r\n"
     );
+}
+
+/// They hid from the guard what the parser saw after they were made spaces.
+#[test]
+fn control_characters_between_words_hide_nothing() {
     assert_eq!(guarded("* \u{1}METADATA \"\" (/shared/comment NIL)\r\n"), "");
+    assert_eq!(
+        guarded("*\u{18}1 FETCH (UID 1\u{7f}INTERNALDATE\u{0}NIL)\r\n"),
+        "* 1 FETCH (UID 1 INTERNALDATE \"\")\r\n"
+    );
 }
 
 #[test]
