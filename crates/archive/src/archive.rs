@@ -25,7 +25,10 @@ use self::record::Mailboxes;
 use crate::catalog::{self, Catalog};
 use crate::disk::{Folders, Root, clock};
 use crate::segment::Segments;
-use crate::{Committed, Error, MailboxId, MailboxView, RawPolicy, Round, Shortage, SyncTiming, Way, layout};
+use crate::{
+    Change, Committed, Error, MailboxId, MailboxView, RawPolicy, Round, Shortage, SyncTiming, Way, layout,
+    quarantine,
+};
 
 /// What the writer needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +90,7 @@ impl Archive {
             root.remove(&format!("{}/{name}", layout::TMP))?;
         }
         recover::recover(&root, &catalog, &mut folders)?;
+        quarantine::sweep(&root, &catalog)?;
         let tx = catalog.begin()?;
         let (pid, now) = (std::process::id(), vigie_common::clock::now());
         catalog::set_writer(&tx, pid, version, now).map_err(|e| catalog.error("write", e))?;
@@ -211,9 +215,10 @@ impl Archive {
         })?;
         pace.measured(sync);
         (plan.sync, plan.ends) = (sync, segments.ends());
-        record::record(catalog, &tx, mailboxes, round, &plan, now)?;
+        let released = record::record(catalog, &tx, mailboxes, round, &plan, now)?;
         let last_seq = catalog.get(|_| catalog::last_seq(&tx))?;
         catalog.commit(tx)?;
+        quarantine::remove(root, &released);
         folders.settle();
         segments.settle(&plan.ends);
         Ok(plan.committed(round, last_seq))
@@ -237,14 +242,14 @@ impl Archive {
         files.create(root, &round, &mut plan.files, false, &mut sync.took)?;
         segments.flush(root)?;
         plan.ends = segments.ends();
-        let last_seq = timed(&mut sync.took, || {
+        let (released, last_seq) = timed(&mut sync.took, || {
             root.sync_whole(|| match &before {
                 // The rows wait in the transaction until the names that they speak of are durable.
                 Some(OnTheWay { round, plan }) => {
-                    record::record(catalog, &tx, mailboxes, round, plan, now)?;
-                    catalog.get(|_| catalog::last_seq(&tx))
+                    let released = record::record(catalog, &tx, mailboxes, round, plan, now)?;
+                    Ok((released, catalog.get(|_| catalog::last_seq(&tx))?))
                 }
-                None => Ok(0),
+                None => Ok((Vec::new(), 0)),
             })
         })??;
         pace.measured(sync);
@@ -252,6 +257,7 @@ impl Archive {
         match before {
             Some(OnTheWay { round, plan }) => {
                 catalog.commit(tx)?;
+                quarantine::remove(root, &released);
                 folders.settle();
                 segments.settle(&plan.ends);
                 recorded(plan.committed(&round, last_seq));
@@ -268,18 +274,20 @@ impl Archive {
         let OnTheWay { round, plan } = before;
         let Self { root, catalog, folders, segments, mailboxes, .. } = self;
         let tx = catalog.begin()?;
-        let last_seq = root.sync_whole(|| {
-            record::record(catalog, &tx, mailboxes, &round, &plan, now)?;
-            catalog.get(|_| catalog::last_seq(&tx))
+        let (released, last_seq) = root.sync_whole(|| {
+            let released = record::record(catalog, &tx, mailboxes, &round, &plan, now)?;
+            Ok::<_, Error>((released, catalog.get(|_| catalog::last_seq(&tx))?))
         })??;
         catalog.commit(tx)?;
+        quarantine::remove(root, &released);
         folders.settle();
         segments.settle(&plan.ends);
         Ok(plan.committed(&round, last_seq))
     }
 
     fn check_room(&self, round: &Round) -> Result<(), Error> {
-        if round.messages.is_empty() {
+        let quarantines = || round.changes.iter().any(|change| matches!(change, Change::Quarantined { .. }));
+        if round.messages.is_empty() && !quarantines() {
             return Ok(());
         }
         let path = self.root.path();

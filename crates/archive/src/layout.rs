@@ -50,6 +50,17 @@ pub fn attachment(blob: &BlobId) -> String {
     format!("{ATTACHMENTS}/{}/{hex}", hex.get(..2).unwrap_or_default())
 }
 
+/// Ending of what is known of a message that could not be taken.
+pub const NOTE: &str = "json";
+/// Endings in the quarantine: the bytes that came, and what is known.
+pub const QUARANTINED: [&str; 2] = ["eml", NOTE];
+
+/// Where a file about a message that could not be taken lies: `quarantine/<account>/<id>.<ending>`.
+#[must_use]
+pub fn quarantine(account: &str, id: &Id, ending: &str) -> String {
+    format!("{QUARANTINE}/{account}/{id}.{ending}")
+}
+
 /// Where a raw segment lies: `raw/<account>/<YYYY-MM>/<NNNN>.mail.zst`.
 #[must_use]
 pub fn segment(account: &str, month: &str, number: u32) -> String {

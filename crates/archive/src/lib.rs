@@ -12,6 +12,7 @@
 //! - [`UidSet`]: ranges of UIDs
 //! - [`mailbox`]: what the catalog knows of a mailbox
 //! - [`round`]: what is given to a commit, and what comes back
+//! - [`quarantine`]: what could not be taken
 //!
 //! On disk:
 //! - [`segment`]: raw segments: pairs of a header and the exact bytes
@@ -25,6 +26,7 @@ mod disk;
 pub mod error;
 pub mod layout;
 pub mod mailbox;
+pub mod quarantine;
 pub mod reader;
 pub mod round;
 pub mod segment;
@@ -39,6 +41,7 @@ pub use self::error::{Error, Shortage};
 pub use self::mailbox::{
     Difference, MailboxId, MailboxState, MailboxStatus, MailboxView, OpenUid, Selected, Standing, is_stale,
 };
+pub use self::quarantine::{Note, Quarantined, QuarantinedUid, Try};
 pub use self::reader::{Location, Reader, Tail, Totals, Writer};
 pub use self::round::{Change, Committed, Message, Round, SyncTiming, Way};
 pub use self::segment::{Frame, Header};

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use vigie_common::document::MailboxSource;
 
+use crate::quarantine::QuarantinedUid;
 use crate::uid_set::UidSet;
 
 /// Without a sign of life for so long a watched mailbox is stale.
@@ -34,6 +35,8 @@ pub struct MailboxView {
     pub skipped: UidSet,
     /// UIDs that are to be tried again; each of them is covered as well.
     pub open: Vec<OpenUid>,
+    /// UIDs of the present generation that could not be taken and were given up; each of them is covered as well.
+    pub quarantined: Vec<QuarantinedUid>,
     /// UIDs of the present generation whose messages are stored; each of them is covered as well.
     pub stored: UidSet,
     /// What a complete listing could not explain, the last time that one was made.
@@ -181,6 +184,8 @@ pub struct MailboxStatus {
     pub present: u64,
     /// UIDs to be tried again.
     pub open: u64,
+    /// UIDs given up until a person says otherwise, in the present generation.
+    pub quarantined: u64,
     /// What a complete listing could not explain.
     pub difference: Option<Difference>,
     /// The last tagged OK about this mailbox.
@@ -235,6 +240,7 @@ mod tests {
             skipped: 0,
             present: 0,
             open: 0,
+            quarantined: 0,
             difference: None,
             proof_of_life: alive.map(at),
             standing: Some(Standing { state, since: at(since), reason: None, next_step: None }),

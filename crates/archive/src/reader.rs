@@ -10,7 +10,7 @@ use vigie_common::record::{Cursor, Entry, Record};
 
 use crate::catalog::{self, Catalog};
 use crate::disk::Root;
-use crate::{Error, MailboxStatus};
+use crate::{Error, MailboxStatus, Note, Quarantined, layout};
 
 /// A writer that has said nothing for so long is not running.
 const SILENT: SignedDuration = SignedDuration::from_secs(30);
@@ -147,6 +147,24 @@ impl Reader {
     /// From the catalog.
     pub fn mailboxes(&self) -> Result<Vec<MailboxStatus>, Error> {
         self.catalog.get(catalog::statuses)
+    }
+
+    /// All messages that could not be taken and were given up, by account, mailbox and UID.
+    ///
+    /// # Errors
+    /// From the catalog.
+    pub fn quarantined(&self) -> Result<Vec<Quarantined>, Error> {
+        self.catalog.get(catalog::quarantined)
+    }
+
+    /// What is known of one of them.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] when its file cannot be read, [`Error::Damaged`] when it is not whole.
+    pub fn note(&self, of: &Quarantined) -> Result<Note, Error> {
+        let path = layout::quarantine(&of.account, &of.id, layout::NOTE);
+        serde_json::from_slice(&self.root.read(&path)?)
+            .map_err(|e| Error::Damaged { path: self.root.path().join(path), what: e.to_string() })
     }
 
     /// The process that writes; `None` when it ended in order. One killed is still told: compare its heartbeat.

@@ -7,6 +7,7 @@ use vigie_common::id::{BlobId, Id};
 use vigie_common::record::{Entry, Event};
 
 use crate::mailbox::{Difference, MailboxId, MailboxState};
+use crate::quarantine::Note;
 use crate::segment::Frame;
 use crate::uid_set::UidSet;
 
@@ -101,11 +102,28 @@ pub enum Change {
         /// Not before this.
         next_try: Timestamp,
     },
-    /// This UID is no longer open: gone or quarantined. (A stored message closes its UID by itself.)
+    /// This UID is gone from the server: no longer open, nor quarantined. (A stored message closes its UID by itself.)
     Closed {
         /// The mailbox.
         mailbox: MailboxId,
         /// UID.
+        uid: u32,
+    },
+    /// This UID could not be taken and is given up until a person says otherwise: it counts as covered, and is not open
+    /// any more. Its files are made durable with the round. Records a `quarantined` event.
+    Quarantined {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// What is known of it; of the present generation.
+        note: Box<Note>,
+        /// What came of its bytes.
+        bytes: Vec<u8>,
+    },
+    /// This quarantined UID is to be tried again, at once. Until it is stored, or gone, it stays quarantined as well.
+    Retry {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// UID; one that is not quarantined is passed over.
         uid: u32,
     },
     /// The mailbox begins anew: generation 0 if this UIDVALIDITY was never seen here, else the next one.

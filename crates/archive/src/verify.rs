@@ -1,6 +1,7 @@
 //! Whether all of an archive is there and whole.
 
 mod messages;
+mod quarantine;
 mod segments;
 mod tree;
 
@@ -63,6 +64,7 @@ pub fn verify(root: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Report,
     check.segments()?;
     check.messages(progress)?;
     check.tree()?;
+    check.quarantine()?;
     Ok(check.report)
 }
 

@@ -137,6 +137,7 @@ mod tests {
             skipped: 0,
             present: 0,
             open: 0,
+            quarantined: 0,
             difference: None,
             proof_of_life,
             standing: Some(Said { state, since: at(-2000), reason: Some("no\nway".into()), next_step: None }),

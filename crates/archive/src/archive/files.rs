@@ -21,20 +21,25 @@ pub(crate) struct NewFile {
     pub(crate) tmp: String,
 }
 
-/// What a file is made of: the place of its message in the round, and of its attachment in the message.
-#[derive(Debug, Clone, Copy)]
+/// What a file is made of.
+#[derive(Debug)]
 pub(crate) enum Content {
+    /// The document of the message at this place of the round.
     Document(usize),
+    /// The attachment at the second place in the message at the first.
     Attachment(usize, usize),
+    /// Something else.
+    Made(Vec<u8>),
 }
 
 impl Content {
-    fn of(self, round: &Round) -> &[u8] {
+    fn of<'a>(&'a self, round: &'a Round) -> &'a [u8] {
         let bytes = match self {
-            Self::Document(at) => round.messages.get(at).map(|message| &message.document),
+            Self::Document(at) => round.messages.get(*at).map(|message| &message.document),
             Self::Attachment(at, number) => {
-                round.messages.get(at).and_then(|message| message.attachments.get(number)).map(|(_, a)| a)
+                round.messages.get(*at).and_then(|message| message.attachments.get(*number)).map(|(_, a)| a)
             }
+            Self::Made(bytes) => Some(bytes),
         };
         bytes.map(Vec::as_slice).unwrap_or_default()
     }

@@ -12,7 +12,7 @@ use crate::catalog::{self, BlobRow, Catalog};
 use crate::disk::{Folders, Root, parent};
 use crate::error::Error;
 use crate::layout;
-use crate::round::{Committed, Message, Round, SyncTiming};
+use crate::round::{Change, Committed, Message, Round, SyncTiming};
 use crate::segment::{SegmentName, Segments};
 
 /// What a round comes to.
@@ -95,10 +95,7 @@ impl Plan {
         let before = before.map(|before| &before.known);
         for (at, message) in round.messages.iter().enumerate() {
             let entry = &message.entry;
-            if !layout::is_account(&entry.account) {
-                let why = std::io::Error::new(std::io::ErrorKind::InvalidInput, "no account is named so");
-                return Err(Error::disk("store messages of account", &entry.account, why));
-            }
+            check_account(&entry.account)?;
             let stored = match ids.get(&entry.id).or_else(|| before?.ids.get(&entry.id)) {
                 Some(blob) => Some(blob.clone()),
                 None => catalog.get(|_| catalog::by_id(db, &entry.id))?,
@@ -154,7 +151,30 @@ impl Plan {
             let first = Some(first.unwrap_or_else(|| entry.id.clone()));
             blobs.insert(key, BlobRow { first, kept: same || append });
         }
+        plan.quarantine(root, round)?;
         Ok(plan)
+    }
+
+    /// The files of what could not be taken: new ones replace those of an earlier try.
+    fn quarantine(&mut self, root: &Root, round: &Round) -> Result<(), Error> {
+        for change in &round.changes {
+            let Change::Quarantined { note, bytes, .. } = change else { continue };
+            check_account(&note.account)?;
+            let target = layout::quarantine(&note.account, &note.id, layout::NOTE);
+            let mut json = serde_json::to_vec_pretty(note)
+                .map_err(|e| Error::disk("write the note of", &target, e.into()))?;
+            json.push(b'\n');
+            let mut files = vec![(target, json)];
+            if !bytes.is_empty() {
+                files.push((layout::quarantine(&note.account, &note.id, "eml"), bytes.clone()));
+            }
+            for (target, bytes) in files {
+                let over = root.exists(&target)?;
+                let content = Content::Made(bytes);
+                self.files.push(NewFile { target, over, content, tmp: String::new() });
+            }
+        }
+        Ok(())
     }
 
     /// Appends the raw pairs.
@@ -215,6 +235,15 @@ impl Plan {
             last_seq,
         }
     }
+}
+
+/// No other text becomes part of a path.
+fn check_account(account: &str) -> Result<(), Error> {
+    if layout::is_account(account) {
+        return Ok(());
+    }
+    let why = std::io::Error::new(std::io::ErrorKind::InvalidInput, "no account is named so");
+    Err(Error::disk("store messages of account", account, why))
 }
 
 /// The blobId in a document that is there; none if it is cut, empty or no document: then it counts as absent.

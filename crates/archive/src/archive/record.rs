@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use rusqlite::Connection;
 use vigie_common::document::MailboxSource;
+use vigie_common::id::Id;
 use vigie_common::record::Entry;
 
 use super::plan::Plan;
@@ -55,7 +56,7 @@ struct Sum {
     bytes: u64,
 }
 
-/// Records a round whose files are durable.
+/// Records a round whose files are durable. Gives back which messages of it were quarantined until now.
 pub(crate) fn record(
     catalog: &Catalog,
     db: &Connection,
@@ -63,14 +64,14 @@ pub(crate) fn record(
     round: &Round,
     plan: &Plan,
     now: Timestamp,
-) -> Result<(), Error> {
+) -> Result<Vec<(String, Id)>, Error> {
     let mut all = || {
         messages(db, round, plan, now)?;
-        generations(db, mailboxes, round, plan, now)?;
+        let released = generations(db, mailboxes, round, plan, now)?;
         round.changes.iter().try_for_each(|change| catalog::apply(db, change, now))?;
         round.events.iter().try_for_each(|event| catalog::insert_event(db, event))?;
         catalog::heartbeat(db, now)?;
-        Ok(())
+        Ok(released)
     };
     all().map_err(|refusal| match refusal {
         Refusal::Outdated { account, mailbox } => Error::Outdated { account, mailbox },
@@ -105,7 +106,8 @@ fn generations(
     round: &Round,
     plan: &Plan,
     now: Timestamp,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<Vec<(String, Id)>> {
+    let mut released = Vec::new();
     let mut sums: BTreeMap<(&str, &str, u32, u32), Sum> = BTreeMap::new();
     let key = |entry: &'_ Entry| (entry.uidvalidity, entry.generation);
     let new = plan.stored(round).map(|(_, message)| (message, true));
@@ -124,11 +126,18 @@ fn generations(
         let of = (validity, generation);
         catalog::count(db, id, of, (sum.messages, sum.bytes), now)?;
         if catalog::has_open(db, id)? {
-            sum.uids.iter().try_for_each(|&uid| catalog::close(db, id, of, uid))?;
+            for &uid in &sum.uids {
+                // One that was quarantined is fetched only while it is open as well.
+                if catalog::close(db, id, of, uid)?
+                    && let Some(quarantined) = catalog::release(db, id, of, uid)?
+                {
+                    released.push((account.to_owned(), quarantined));
+                }
+            }
         }
         let uids: UidSet = sum.uids.into_iter().collect();
         catalog::cover(db, id, of, Kind::Covered, &uids)?;
         catalog::cover(db, id, of, Kind::Stored, &uids)?;
     }
-    Ok(())
+    Ok(released)
 }

@@ -6,9 +6,11 @@ use vigie_common::record::{Event, EventKind};
 
 use super::coverage::{Generation, Kind, cover};
 use super::mailbox::count;
+use super::quarantine::{insert_quarantined, reason, release};
 use super::record::insert_event;
 use super::value::micros;
 use crate::mailbox::MailboxId;
+use crate::quarantine::Note;
 use crate::round::Change;
 use crate::uid_set::UidSet;
 
@@ -81,12 +83,19 @@ pub(crate) fn apply(db: &Connection, change: &Change, now: Timestamp) -> Result<
         }
         Change::Open { mailbox, uid, attempts, error, next_try } => {
             let present = Known::of(db, *mailbox)?.present()?;
-            cover(db, *mailbox, present, Kind::Covered, &UidSet::of(*uid..=*uid))?;
-            db.prepare_cached("INSERT OR REPLACE INTO open_uid VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
-                .execute((mailbox.0, present.0, present.1, uid, attempts, error, micros(*next_try)))?;
+            open(db, *mailbox, present, (*uid, *attempts, error, *next_try))?;
         }
         Change::Closed { mailbox, uid } => {
-            close(db, *mailbox, Known::of(db, *mailbox)?.present()?, *uid)?;
+            let present = Known::of(db, *mailbox)?.present()?;
+            close(db, *mailbox, present, *uid)?;
+            release(db, *mailbox, present, *uid)?;
+        }
+        Change::Quarantined { mailbox, note, .. } => quarantine(db, *mailbox, note, now)?,
+        Change::Retry { mailbox, uid } => {
+            let present = Known::of(db, *mailbox)?.present()?;
+            if let Some(reason) = reason(db, *mailbox, present, *uid)? {
+                open(db, *mailbox, present, (*uid, 0, &reason, now))?;
+            }
         }
         Change::NewGeneration { mailbox, uidvalidity } => new_generation(db, *mailbox, *uidvalidity, now)?,
         Change::Difference { mailbox, listed } => {
@@ -123,13 +132,52 @@ pub(crate) fn has_open(db: &Connection, mailbox: MailboxId) -> rusqlite::Result<
     db.prepare_cached("SELECT 1 FROM open_uid WHERE mailbox = ?1 LIMIT 1")?.exists([mailbox.0])
 }
 
-/// A UID is no longer open.
-pub(crate) fn close(db: &Connection, mailbox: MailboxId, of: Generation, uid: u32) -> rusqlite::Result<()> {
+/// A UID is to be tried again: how many tries it had, why the last one failed, when the next one is due.
+fn open(
+    db: &Connection,
+    mailbox: MailboxId,
+    of: Generation,
+    (uid, attempts, error, next_try): (u32, u32, &str, Timestamp),
+) -> rusqlite::Result<()> {
+    cover(db, mailbox, of, Kind::Covered, &UidSet::of(uid..=uid))?;
+    db.prepare_cached("INSERT OR REPLACE INTO open_uid VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+        .execute((mailbox.0, of.0, of.1, uid, attempts, error, micros(next_try)))
+        .map(drop)
+}
+
+/// A message is given up until a person says otherwise.
+fn quarantine(db: &Connection, mailbox: MailboxId, note: &Note, now: Timestamp) -> Result<(), Refusal> {
+    let known = Known::of(db, mailbox)?;
+    let of = (note.uidvalidity, note.generation);
+    let names = known.account == note.account && known.raw_name == note.mailbox.raw_name;
+    if !names || known.present != Some(of) || note.instance().id() != note.id {
+        return Err(known.outdated());
+    }
+    cover(db, mailbox, of, Kind::Covered, &UidSet::of(note.uid..=note.uid))?;
+    close(db, mailbox, of, note.uid)?;
+    insert_quarantined(db, mailbox, note)?;
+    let event = Event {
+        kind: EventKind::Quarantined,
+        at: now,
+        account: known.account,
+        mailbox: Some(known.raw_name),
+        uidvalidity: Some(of.0),
+        generation: Some(of.1),
+        uid: Some(note.uid),
+        id: Some(note.id.clone()),
+        keywords: None,
+        detail: Some(note.reason.clone()),
+    };
+    Ok(insert_event(db, &event)?)
+}
+
+/// A UID is no longer open; whether it was.
+pub(crate) fn close(db: &Connection, mailbox: MailboxId, of: Generation, uid: u32) -> rusqlite::Result<bool> {
     db.prepare_cached(
         "DELETE FROM open_uid WHERE mailbox = ?1 AND uidvalidity = ?2 AND generation = ?3 AND uid = ?4",
     )?
     .execute((mailbox.0, of.0, of.1, uid))
-    .map(drop)
+    .map(|rows| rows > 0)
 }
 
 /// Makes a generation the present one.

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use vigie_common::document::MailboxSource;
 
 use super::coverage::{Generation, Kind, ranges};
+use super::quarantine::quarantined_of;
 use super::value::{maybe_time, micros, time, word};
 use crate::mailbox::{
     Difference, MailboxId, MailboxState, MailboxStatus, MailboxView, OpenUid, Selected, Standing,
@@ -88,6 +89,7 @@ pub(crate) fn view(db: &Connection, mailbox: MailboxId) -> rusqlite::Result<Mail
             skipped: Default::default(),
             open: Vec::new(),
             stored: Default::default(),
+            quarantined: Vec::new(),
             difference: difference(row)?,
             proof_of_life: maybe_time(row, 17)?,
             standing: standing(row)?,
@@ -99,6 +101,7 @@ pub(crate) fn view(db: &Connection, mailbox: MailboxId) -> rusqlite::Result<Mail
         view.skipped = ranges(db, mailbox, present, Kind::Skipped)?;
         view.open = open(db, mailbox, present)?;
         view.stored = ranges(db, mailbox, present, Kind::Stored)?;
+        view.quarantined = quarantined_of(db, mailbox, present)?;
     }
     Ok(view)
 }
@@ -127,7 +130,9 @@ pub(crate) fn statuses(db: &Connection) -> rusqlite::Result<Vec<MailboxStatus>> 
     let sql = format!(
         "SELECT t.*, {}, {}, {}, {}, {}, {},
            (SELECT count(*) FROM open_uid o WHERE o.mailbox = t.id AND o.uidvalidity = t.uidvalidity
-             AND o.generation = t.generation)
+             AND o.generation = t.generation),
+           (SELECT count(*) FROM quarantine q WHERE q.mailbox = t.id AND q.uidvalidity = t.uidvalidity
+             AND q.generation = t.generation) AS quarantined
          FROM (SELECT {COLUMNS}) t ORDER BY t.account, t.name",
         of_all("coalesce(sum(g.stored), 0)"),
         of_all("coalesce(sum(g.bytes), 0)"),
@@ -152,6 +157,7 @@ pub(crate) fn statuses(db: &Connection) -> rusqlite::Result<Vec<MailboxStatus>> 
                 skipped: row.get(22)?,
                 present: row.get(23)?,
                 open: row.get(24)?,
+                quarantined: row.get("quarantined")?,
             })
         })?
         .collect()

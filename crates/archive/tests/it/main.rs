@@ -7,6 +7,7 @@ mod golden;
 mod interrupted;
 mod power;
 mod pushed;
+mod quarantine;
 mod readers;
 mod recovery;
 mod rounds;

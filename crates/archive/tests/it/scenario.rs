@@ -1,7 +1,6 @@
 //! What an ingest does in a day, in small: rounds small and large, duplicates, attachments, changes.
 
-use vigie_archive::{Archive, Change, Committed, Error, Message, Round, Settings, UidSet};
-use vigie_common::record::{Event, EventKind};
+use vigie_archive::{Archive, Change, Committed, Error, Message, Note, Round, Settings, UidSet};
 
 use crate::fixture::{Mail, inbox, mail, now};
 
@@ -50,8 +49,8 @@ pub(crate) fn run(archive: &mut Archive, commit: Commit<'_>) -> Result<Vec<Commi
                 round.changes.push(Change::Open { mailbox, uid: 31, attempts: 1, error, next_try: now() });
             }
             2 if present == Some(0) => {
-                round.changes.push(Change::Closed { mailbox, uid: 31 });
-                round.events.push(quarantined());
+                let (note, bytes) = (Box::new(note(31)), b"half of it".to_vec());
+                round.changes.push(Change::Quarantined { mailbox, note, bytes });
             }
             // The server says that all is another mailbox now.
             3 if present == Some(0) => {
@@ -65,18 +64,23 @@ pub(crate) fn run(archive: &mut Archive, commit: Commit<'_>) -> Result<Vec<Commi
     Ok(done)
 }
 
-fn quarantined() -> Event {
-    Event {
-        kind: EventKind::Quarantined,
-        at: now(),
+/// What is known of a message of the account `one` of which ten octets came.
+pub(crate) fn note(uid: u32) -> Note {
+    Note {
+        schema: vigie_archive::quarantine::SCHEMA.into(),
+        id: mail(uid).id(),
         account: "one".into(),
-        mailbox: Some("INBOX".into()),
-        uidvalidity: Some(7),
-        generation: Some(0),
-        uid: Some(31),
-        id: None,
-        keywords: None,
-        detail: Some("it came in pieces".into()),
+        mailbox: inbox(),
+        uidvalidity: 7,
+        generation: 0,
+        uid,
+        size: Some(100),
+        internal_date: None,
+        reason: "it came in pieces".into(),
+        attempts: 3,
+        at: now(),
+        bytes: 10,
+        transcript: Vec::new(),
     }
 }
 
