@@ -43,6 +43,10 @@ pub struct MailboxView {
     pub difference: Option<Difference>,
     /// The last tagged OK about this mailbox.
     pub proof_of_life: Option<Timestamp>,
+    /// HIGHESTMODSEQ (RFC 7162) up to which keywords are known, where the server counts changes.
+    pub modseq: Option<u64>,
+    /// When keywords were last compared with the server's.
+    pub keywords_at: Option<Timestamp>,
     /// How it stands.
     pub standing: Option<Standing>,
 }
@@ -190,6 +194,9 @@ pub struct MailboxStatus {
     pub difference: Option<Difference>,
     /// The last tagged OK about this mailbox.
     pub proof_of_life: Option<Timestamp>,
+    /// When keywords were last compared with the server's: all of them where it counts changes, else those of messages
+    /// received of late.
+    pub keywords_at: Option<Timestamp>,
     /// How it stands.
     pub standing: Option<Standing>,
 }
@@ -243,6 +250,7 @@ mod tests {
             quarantined: 0,
             difference: None,
             proof_of_life: alive.map(at),
+            keywords_at: None,
             standing: Some(Standing { state, since: at(since), reason: None, next_step: None }),
         }
     }

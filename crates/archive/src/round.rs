@@ -126,6 +126,38 @@ pub enum Change {
         /// UID; one that is not quarantined is passed over.
         uid: u32,
     },
+    /// The keywords of a message on the server. If they differ from those of its entry, these change and a `flags` event
+    /// says so; the document stays as it is. A message that is not stored is passed over.
+    Keywords {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// UID.
+        uid: u32,
+        /// As they are now, in any order.
+        keywords: Vec<String>,
+    },
+    /// These UIDs are gone from the server: they stay covered, and count as stored, skipped or open no more. One `vanished`
+    /// event for each message that is stored; entry and document stay.
+    Vanished {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// Any others are passed over.
+        uids: UidSet,
+    },
+    /// Up to which HIGHESTMODSEQ (RFC 7162) the keywords are known; `None` when the server counts no changes here.
+    Modseq {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// At most 63 bits.
+        modseq: Option<u64>,
+    },
+    /// The keywords were compared with the server's: all of them where it counts changes, else those of late.
+    KeywordsAt {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// When.
+        at: Timestamp,
+    },
     /// The mailbox begins anew: generation 0 if this UIDVALIDITY was never seen here, else the next one.
     /// Records a `reset` event unless it is the mailbox's first. Coverage begins empty.
     NewGeneration {

@@ -76,6 +76,27 @@ impl UidSet {
         Self { ranges: gaps }
     }
 
+    /// The UIDs that are in both.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        let both = |range: RangeInclusive<u32>| {
+            let (lo, hi) = range.into_inner();
+            self.missing(lo, hi).missing(lo, hi).ranges
+        };
+        Self { ranges: other.iter().flat_map(both).collect() }
+    }
+
+    /// The UIDs that are not in `other`.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Self {
+        Self {
+            ranges: self
+                .iter()
+                .flat_map(|range| other.missing(*range.start(), *range.end()).ranges)
+                .collect(),
+        }
+    }
+
     /// How many UIDs.
     #[must_use]
     pub fn len(&self) -> u64 {
@@ -198,6 +219,10 @@ mod tests {
             prop_assert_eq!(set.len(), model.len() as u64);
             prop_assert_eq!(set.highest(), model.last().copied());
             prop_assert_eq!(model.iter().copied().collect::<UidSet>(), set.clone(), "one value a set");
+            let (one, two): (UidSet, UidSet) = (a.iter().cloned().collect(), b.iter().cloned().collect());
+            let (left, right) = (plain(&a), plain(&b));
+            prop_assert_eq!(one.intersection(&two), left.intersection(&right).copied().collect::<UidSet>());
+            prop_assert_eq!(one.difference(&two), left.difference(&right).copied().collect::<UidSet>());
             let lo = if top { u32::MAX - 70 + lo } else { lo };
             let hi = lo.saturating_add(n);
             let missing: Vec<u32> = (lo..=hi).filter(|uid| !model.contains(uid)).collect();

@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
+use vigie_common::id::Instance;
 use vigie_common::record::{Event, EventKind};
 
-use super::coverage::{Generation, Kind, cover};
+use super::coverage::{Generation, Kind, cover, ranges, uncover};
 use super::mailbox::count;
 use super::quarantine::{insert_quarantined, reason, release};
-use super::record::insert_event;
+use super::record::{insert_event, keywords_of, set_keywords};
 use super::value::micros;
 use crate::mailbox::MailboxId;
 use crate::quarantine::Note;
@@ -53,6 +54,31 @@ impl Known {
     fn present(self) -> Result<Generation, Refusal> {
         self.present.ok_or_else(|| self.outdated())
     }
+
+    /// An event about a message of the present generation.
+    fn event(
+        &self,
+        kind: EventKind,
+        (uidvalidity, generation): Generation,
+        uid: u32,
+        now: Timestamp,
+    ) -> Event {
+        let (account, mailbox) = (self.account.clone(), self.raw_name.clone());
+        let instance =
+            Instance { account: account.clone(), mailbox: mailbox.clone(), uidvalidity, generation, uid };
+        Event {
+            kind,
+            at: now,
+            account,
+            mailbox: Some(mailbox),
+            uidvalidity: Some(uidvalidity),
+            generation: Some(generation),
+            uid: Some(uid),
+            id: Some(instance.id()),
+            keywords: None,
+            detail: None,
+        }
+    }
 }
 
 /// Applies one change.
@@ -96,6 +122,17 @@ pub(crate) fn apply(db: &Connection, change: &Change, now: Timestamp) -> Result<
             if let Some(reason) = reason(db, *mailbox, present, *uid)? {
                 open(db, *mailbox, present, (*uid, 0, &reason, now))?;
             }
+        }
+        Change::Keywords { mailbox, uid, keywords } => set_flags(db, *mailbox, *uid, keywords, now)?,
+        Change::Vanished { mailbox, uids } => vanish(db, *mailbox, uids, now)?,
+        Change::Modseq { mailbox, modseq } => {
+            let modseq = modseq.and_then(|modseq| i64::try_from(modseq).ok());
+            db.prepare_cached("UPDATE mailbox SET modseq = ?2 WHERE id = ?1")?
+                .execute((mailbox.0, modseq))?;
+        }
+        Change::KeywordsAt { mailbox, at } => {
+            db.prepare_cached("UPDATE mailbox SET keywords_at = ?2 WHERE id = ?1")?
+                .execute((mailbox.0, micros(*at)))?;
         }
         Change::NewGeneration { mailbox, uidvalidity } => new_generation(db, *mailbox, *uidvalidity, now)?,
         Change::Difference { mailbox, listed } => {
@@ -171,6 +208,55 @@ fn quarantine(db: &Connection, mailbox: MailboxId, note: &Note, now: Timestamp) 
     Ok(insert_event(db, &event)?)
 }
 
+fn set_flags(
+    db: &Connection,
+    mailbox: MailboxId,
+    uid: u32,
+    keywords: &[String],
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let known = Known::of(db, mailbox)?;
+    let Some(present) = known.present else { return Ok(()) };
+    let mut event = known.event(EventKind::Flags, present, uid, now);
+    let Some(id) = &event.id else { return Ok(()) };
+    let Some(mut before) = keywords_of(db, id)? else { return Ok(()) };
+    let mut keywords = keywords.to_vec();
+    for list in [&mut before, &mut keywords] {
+        list.sort_unstable();
+        list.dedup();
+    }
+    if before != keywords {
+        set_keywords(db, id, &keywords)?;
+        event.keywords = Some(keywords);
+        insert_event(db, &event)?;
+    }
+    Ok(())
+}
+
+fn vanish(db: &Connection, mailbox: MailboxId, uids: &UidSet, now: Timestamp) -> Result<(), Refusal> {
+    let known = Known::of(db, mailbox)?;
+    let Some(present) = known.present else { return Ok(()) };
+    let stored = ranges(db, mailbox, present, Kind::Stored)?.intersection(uids);
+    uncover(db, mailbox, present, Kind::Stored, &stored)?;
+    for uid in stored.iter().flatten() {
+        let event = known.event(EventKind::Vanished, present, uid, now);
+        if event.id.as_ref().map(|id| keywords_of(db, id)).transpose()?.flatten().is_some() {
+            insert_event(db, &event)?;
+        }
+    }
+    // What is gone will not have to be listed again should `since` move back.
+    let skipped = ranges(db, mailbox, present, Kind::Skipped)?.intersection(uids);
+    uncover(db, mailbox, present, Kind::Skipped, &skipped)?;
+    cover(db, mailbox, present, Kind::Covered, &skipped)?;
+    for range in uids.iter() {
+        db.prepare_cached(
+            "DELETE FROM open_uid WHERE mailbox = ?1 AND uidvalidity = ?2 AND generation = ?3 AND uid BETWEEN ?4 AND ?5",
+        )?
+        .execute((mailbox.0, present.0, present.1, range.start(), range.end()))?;
+    }
+    Ok(())
+}
+
 /// A UID is no longer open; whether it was.
 pub(crate) fn close(db: &Connection, mailbox: MailboxId, of: Generation, uid: u32) -> rusqlite::Result<bool> {
     db.prepare_cached(
@@ -185,7 +271,7 @@ fn begin(db: &Connection, mailbox: MailboxId, of: Generation, now: Timestamp) ->
     count(db, mailbox, of, (0, 0), now)?;
     db.prepare_cached(
         "UPDATE mailbox SET uidvalidity = ?2, generation = ?3, present = NULL, uidnext = NULL, selected_at = ?4,
-           difference_exists = NULL, difference_counted = NULL WHERE id = ?1",
+           difference_exists = NULL, difference_counted = NULL, modseq = NULL, keywords_at = NULL WHERE id = ?1",
     )?
     .execute((mailbox.0, of.0, of.1, micros(now)))
     .map(drop)

@@ -14,7 +14,7 @@ use crate::mailbox::{
 /// Columns of a mailbox with its state, in the order that the readers below count on.
 const COLUMNS: &str = "m.id, m.account, m.raw_name, m.name, m.delimiter, m.special_use, m.uidvalidity, m.generation,
     m.present, m.uidnext, m.selected_at, m.difference_exists, m.difference_counted, s.state, s.since, s.reason,
-    s.next_step, s.proof_of_life
+    s.next_step, s.proof_of_life, m.modseq, m.keywords_at
     FROM mailbox m LEFT JOIN mailbox_state s ON s.mailbox = m.id";
 
 /// The mailbox of this name, if it is registered, and what else it is called.
@@ -92,6 +92,8 @@ pub(crate) fn view(db: &Connection, mailbox: MailboxId) -> rusqlite::Result<Mail
             quarantined: Vec::new(),
             difference: difference(row)?,
             proof_of_life: maybe_time(row, 17)?,
+            modseq: row.get(18)?,
+            keywords_at: maybe_time(row, 19)?,
             standing: standing(row)?,
         })
     })?;
@@ -150,13 +152,14 @@ pub(crate) fn statuses(db: &Connection) -> rusqlite::Result<Vec<MailboxStatus>> 
                 difference: difference(row)?,
                 standing: standing(row)?,
                 proof_of_life: maybe_time(row, 17)?,
-                stored: row.get(18)?,
-                bytes: row.get(19)?,
-                last_stored: maybe_time(row, 20)?,
-                covered: row.get(21)?,
-                skipped: row.get(22)?,
-                present: row.get(23)?,
-                open: row.get(24)?,
+                keywords_at: maybe_time(row, 19)?,
+                stored: row.get(20)?,
+                bytes: row.get(21)?,
+                last_stored: maybe_time(row, 22)?,
+                covered: row.get(23)?,
+                skipped: row.get(24)?,
+                present: row.get(25)?,
+                open: row.get(26)?,
                 quarantined: row.get("quarantined")?,
             })
         })?

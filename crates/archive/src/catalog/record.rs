@@ -101,6 +101,20 @@ pub(crate) fn by_id(db: &Connection, id: &Id) -> rusqlite::Result<Option<BlobId>
         .optional()
 }
 
+/// The keywords of a stored message; none where it is not stored.
+pub(crate) fn keywords_of(db: &Connection, id: &Id) -> rusqlite::Result<Option<Vec<String>>> {
+    db.prepare_cached("SELECT keywords FROM entry WHERE id = ?1")?
+        .query_row([id.as_str()], |row| json(row, 0))
+        .optional()
+}
+
+/// Changes the present keywords of an entry.
+pub(crate) fn set_keywords(db: &Connection, id: &Id, keywords: &[String]) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE entry SET keywords = ?2 WHERE id = ?1")?
+        .execute((id.as_str(), to_json(&keywords)?))
+        .map(drop)
+}
+
 /// Whether a document of this name at this path is recorded.
 pub(crate) fn is_at(db: &Connection, id: &str, path: &str) -> rusqlite::Result<bool> {
     db.prepare_cached("SELECT 1 FROM entry WHERE id = ?1 AND path = ?2")?.exists((id, path))

@@ -304,3 +304,77 @@ fn an_account_that_would_leave_the_archive_is_refused() {
         assert!(archive.commit(&round(&[message]), now()).is_err(), "{account}");
     }
 }
+
+#[test]
+fn keywords_that_changed_are_an_event_and_the_document_stays() {
+    let folder = folder();
+    let mut archive = open(folder.path());
+    let mailbox = register(&mut archive, "one");
+    let select =
+        Change::Select { mailbox, uidvalidity: 7, generation: 0, exists: 2, uidnext: None, at: now() };
+    archive.commit(&changes(vec![select]), now()).unwrap();
+    archive.commit(&round(&[mail(1), mail(2)]), now()).unwrap();
+    let before = tree(folder.path(), "messages");
+    let keywords = |uid, words: &[&str]| Change::Keywords {
+        mailbox,
+        uid,
+        keywords: words.iter().map(ToString::to_string).collect(),
+    };
+    // The first is as it was, the third is not stored.
+    let told =
+        vec![keywords(1, &["$seen"]), keywords(2, &["$seen", "$flagged", "$seen"]), keywords(3, &["x"])];
+    archive.commit(&changes(told), now()).unwrap();
+    archive.commit(&changes(vec![keywords(2, &["$flagged", "$seen"])]), now()).unwrap();
+    let at = at("2026-05-01T00:00:00Z");
+    let known = vec![Change::Modseq { mailbox, modseq: Some(9) }, Change::KeywordsAt { mailbox, at }];
+    archive.commit(&changes(known), now()).unwrap();
+    let reader = Reader::open(folder.path()).unwrap();
+    let events: Vec<_> =
+        reader.tail(None, 100).unwrap().records.into_iter().filter_map(|r| r.event).collect();
+    assert_eq!(events.len(), 1);
+    assert_eq!(
+        (events[0].kind, events[0].uid, events[0].id.clone()),
+        (EventKind::Flags, Some(2), Some(mail(2).id()))
+    );
+    let now_are = Some(vec!["$flagged".to_owned(), "$seen".to_owned()]);
+    assert_eq!(events[0].keywords, now_are);
+    assert_eq!(Some(reader.entry(&mail(2).id()).unwrap().unwrap().keywords), now_are);
+    assert_eq!(tree(folder.path(), "messages"), before);
+    let view = archive.view(mailbox).unwrap();
+    assert_eq!((view.modseq, view.keywords_at), (Some(9), Some(at)));
+    assert_eq!(reader.mailboxes().unwrap()[0].keywords_at, Some(at));
+    archive.commit(&changes(vec![Change::NewGeneration { mailbox, uidvalidity: 8 }]), now()).unwrap();
+    let view = archive.view(mailbox).unwrap();
+    assert_eq!((view.modseq, view.keywords_at), (None, None), "another generation, other numbers");
+}
+
+#[test]
+fn what_vanished_stays_and_is_counted_no_more_until_it_is_back() {
+    let folder = folder();
+    let mut archive = open(folder.path());
+    let mailbox = register(&mut archive, "one");
+    let select =
+        Change::Select { mailbox, uidvalidity: 7, generation: 0, exists: 5, uidnext: None, at: now() };
+    let skipped = Change::Skipped { mailbox, uids: UidSet::of(20..=29) };
+    let open_uid = Change::Open { mailbox, uid: 9, attempts: 1, error: "no".into(), next_try: now() };
+    archive.commit(&changes(vec![select, skipped, open_uid]), now()).unwrap();
+    archive.commit(&round(&[mail(1), mail(2), mail(3)]), now()).unwrap();
+    let gone = |uids: &str| changes(vec![Change::Vanished { mailbox, uids: uids.parse().unwrap() }]);
+    archive.commit(&gone("2:9,25,4294967295"), now()).unwrap();
+    archive.commit(&gone("2:3"), now()).unwrap();
+    let view = archive.view(mailbox).unwrap();
+    assert_eq!((view.stored.to_string(), view.covered.to_string()), ("1".into(), "1:3,9,25".into()));
+    assert_eq!((view.skipped.to_string(), view.open.len()), ("20:24,26:29".into(), 0));
+    let reader = Reader::open(folder.path()).unwrap();
+    let events: Vec<_> =
+        reader.tail(None, 100).unwrap().records.into_iter().filter_map(|r| r.event).collect();
+    let told: Vec<_> = events.iter().map(|e| (e.kind, e.id.clone().unwrap())).collect();
+    assert_eq!(told, [(EventKind::Vanished, mail(2).id()), (EventKind::Vanished, mail(3).id())]);
+    assert_eq!(reader.totals().unwrap().messages, 3);
+    // Listed again: the same document is taken up.
+    let back = archive.commit(&round(&[mail(3)]), now()).unwrap();
+    assert_eq!((back.already, back.stored.len()), (vec![mail(3).id()], 0));
+    assert_eq!(archive.view(mailbox).unwrap().stored.to_string(), "1,3");
+    drop(archive);
+    assert_eq!(verify(folder.path(), &mut |_, _| {}).unwrap().problems, []);
+}
