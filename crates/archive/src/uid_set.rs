@@ -115,6 +115,12 @@ impl UidSet {
         self.ranges.last().map(|&(_, last)| last)
     }
 
+    /// The lowest UID.
+    #[must_use]
+    pub fn lowest(&self) -> Option<u32> {
+        self.ranges.first().map(|&(first, _)| first)
+    }
+
     /// The ranges, oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = RangeInclusive<u32>> + ExactSizeIterator + '_ {
         self.ranges.iter().map(|&(first, last)| first..=last)
@@ -217,7 +223,7 @@ mod tests {
             model.extend(plain(&b));
             prop_assert_eq!(set.iter().flatten().collect::<Vec<_>>(), model.iter().copied().collect::<Vec<_>>());
             prop_assert_eq!(set.len(), model.len() as u64);
-            prop_assert_eq!(set.highest(), model.last().copied());
+            prop_assert_eq!((set.lowest(), set.highest()), (model.first().copied(), model.last().copied()));
             prop_assert_eq!(model.iter().copied().collect::<UidSet>(), set.clone(), "one value a set");
             let (one, two): (UidSet, UidSet) = (a.iter().cloned().collect(), b.iter().cloned().collect());
             let (left, right) = (plain(&a), plain(&b));

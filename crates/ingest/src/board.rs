@@ -78,6 +78,8 @@ pub struct MailboxFacts {
     pub open: Option<(Timestamp, u64, String)>,
     /// Messages on the server and those stored, as of the last pass.
     pub messages: Option<(u32, u64)>,
+    /// When keywords were last compared with the server's.
+    pub keywords_at: Option<Timestamp>,
 }
 
 impl Board {
@@ -153,6 +155,7 @@ impl AccountFacts {
             alive: now,
             open: None,
             messages: None,
+            keywords_at: None,
         });
     }
 

@@ -25,7 +25,7 @@ use crate::board::Board;
 use crate::mailbox::{ROOM, Shared};
 use crate::progress::Progress;
 use crate::settings::Settings;
-use crate::store;
+use crate::{store, watcher};
 
 /// Watches mailboxes over IMAP and keeps every message as a JSON document.
 #[derive(Debug, Parser)]
@@ -137,6 +137,7 @@ fn open_archive(settings: &Settings, shutdown: CancellationToken) -> Result<(Sha
         progress: Arc::new(Progress::default()),
         board,
         beats,
+        connections: watcher::connections_each(settings.accounts.len()),
         shutdown,
     };
     Ok((shared, StoreThread { thread, ended }))

@@ -4,11 +4,15 @@
 //! (chatmail/async-imap#95). Here a tagged NO or BAD, a BYE, the end of the stream and silence are all
 //! errors, every read has a deadline, and a connection on which a command was broken off is never used again.
 
+mod news;
+
 use std::time::Duration;
 
-use async_imap::imap_proto::{MailboxDatum, Outcome, RequestId, Response, Status};
+use async_imap::imap_proto::{Outcome, RequestId, Response, Status};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use self::news::News;
+pub use self::news::{Changes, flags_of};
 use crate::beat::Beat;
 use crate::error::{Error, Result, quoted};
 use crate::guard::Mode;
@@ -28,6 +32,13 @@ const PATIENCE: Duration = Duration::from_mins(30);
 const SLOWEST: u64 = 512;
 
 const IDLE: &str = "IDLE";
+/// Where IDLE is named as what a connection was lost in before the server agreed to it.
+pub const BEGINNING: &str = "the beginning of IDLE";
+/// After the first word of changed flags, others are waited for within IDLE before anybody looks: whoever reads mail
+/// changes many.
+const GATHERING: Duration = Duration::from_secs(2);
+/// A server that ends IDLE by itself within this does not want to.
+const SHORT: Duration = Duration::from_secs(30);
 
 /// An authenticated connection that commands go through.
 #[derive(Debug)]
@@ -40,10 +51,8 @@ pub struct Channel {
     early: Vec<(RequestId, Option<String>)>,
     /// A command is being written, or an answer read: if that is broken off, the connection is out of step.
     busy: bool,
-    /// Messages in the selected mailbox, as last told.
-    exists: u32,
-    /// There are more than before, and nobody has looked yet.
-    grown: bool,
+    /// What was told of the selected mailbox.
+    news: News,
     /// Moves with each answer, and each wait for one.
     beat: Beat,
 }
@@ -65,8 +74,7 @@ impl Channel {
             open: Vec::new(),
             early: Vec::new(),
             busy: false,
-            exists: 0,
-            grown: false,
+            news: News::default(),
             beat: Beat::default(),
         }
     }
@@ -159,21 +167,23 @@ impl Channel {
         self.finish(sent, ORDINARY, on).await
     }
 
-    /// IDLE (RFC 2177) until messages come, `until` has passed, or `stop` resolves. Returns whether there are messages
-    /// that nobody has looked for.
+    /// IDLE (RFC 2177) until messages come, flags change or messages go, `until` has passed, or `stop` resolves. Returns
+    /// whether there are messages that nobody has looked for.
     ///
     /// # Errors
-    /// [`Error::Refused`]: the server does not want to; poll instead. [`Error::Lost`].
+    /// [`Error::Refused`]: the server does not want to; poll instead. [`Error::Lost`], of [`BEGINNING`] while it had not
+    /// agreed yet.
     pub async fn idle(&mut self, until: Instant, stop: impl Future<Output = ()>) -> Result<bool> {
-        if self.grown {
+        if self.news.grown {
             return Ok(true);
         }
+        let since = Instant::now();
         let sent = self.send(IDLE, IDLE).await?;
         self.busy = true;
         let begins = Instant::now() + SILENCE;
         loop {
             let begun = self
-                .read(IDLE, begins, |response| match response {
+                .read(BEGINNING, begins, |response| match response {
                     Response::Continue(_) => Some(None),
                     Response::Done { tag, outcome, .. } if *tag == sent.tag => {
                         Some(Some(quoted(&described(outcome))))
@@ -193,7 +203,16 @@ impl Channel {
         }
         let beat = self.beat.clone();
         let left = until.saturating_duration_since(Instant::now());
-        beat.during(left, self.news(until, stop)).await?;
+        if let Some(outcome) = beat.during(left, self.wait_for_news(until, stop)).await? {
+            self.open.clear();
+            self.busy = false;
+            return match outcome {
+                // It has other work, or restarts its clock.
+                None if since.elapsed() > SHORT => Ok(self.news.grown),
+                None => Err(Error::Refused { command: IDLE, text: "it ends at once by itself".into() }),
+                Some(text) => Err(Error::Refused { command: IDLE, text }),
+            };
+        }
         let done =
             self.beat.during(SILENCE, timeout(SILENCE, self.session.run_command_untagged("DONE"))).await;
         match done {
@@ -203,21 +222,32 @@ impl Channel {
         }
         self.busy = false;
         self.finish(sent, ORDINARY, |_| ()).await?;
-        Ok(self.grown)
+        Ok(self.news.grown)
     }
 
-    /// Within IDLE: reads until messages come, `until` has passed, or `stop` resolves.
-    async fn news(&mut self, until: Instant, stop: impl Future<Output = ()>) -> Result<()> {
+    /// Within IDLE: reads until there is something new, `until` has passed, or `stop` resolves. What a server says that
+    /// ends IDLE by itself is given back: nothing, or why it does not want to.
+    async fn wait_for_news(
+        &mut self,
+        mut until: Instant,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Option<Option<String>>> {
         tokio::pin!(stop);
         // EXISTS may come before the continuation (Outlook.com), so it is looked at first.
-        while !self.grown {
+        while !self.news.grown {
+            if self.news.has_changes() {
+                until = until.min(Instant::now() + GATHERING);
+            }
             tokio::select! {
                 read = timeout_at(until, self.session.read_response()) => match read {
                     Err(_) => break,
                     Ok(Ok(Some(data))) => {
                         self.note(IDLE, data.parsed())?;
-                        if matches!(data.parsed(), Response::Done { .. }) {
-                            return Err(self.out_of_step(IDLE, "the server ended it by itself".into()));
+                        if let Response::Done { tag, status, outcome } = data.parsed() {
+                            if !self.open.contains(tag) {
+                                return Err(self.out_of_step(IDLE, "the server answered a command that was not sent".into()));
+                            }
+                            return Ok(Some((*status != Status::Ok).then(|| quoted(&described(outcome)))));
                         }
                     }
                     Ok(Ok(None)) => return Err(self.closed(IDLE)),
@@ -226,25 +256,41 @@ impl Channel {
                 () = &mut stop => break,
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Another mailbox is about to be selected: what was told of the last one says nothing of it.
     pub fn leave_mailbox(&mut self) {
-        self.exists = 0;
-        self.grown = false;
+        self.news.forget();
+    }
+
+    /// Messages in the selected mailbox, as last told.
+    #[must_use]
+    pub fn exists(&self) -> u32 {
+        self.news.exists
+    }
+
+    /// Whether flags changed or messages went that nobody has looked at.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        self.news.has_changes()
+    }
+
+    /// They are about to be looked at.
+    pub fn take_changes(&mut self) -> Changes {
+        self.news.take_changes()
     }
 
     /// Whether messages have come into the selected mailbox that nobody has looked for.
     #[must_use]
     pub fn has_news(&self) -> bool {
-        self.grown
+        self.news.grown
     }
 
     /// They are about to be looked for. Gives back how many messages there are.
     pub fn take_news(&mut self) -> u32 {
-        self.grown = false;
-        self.exists
+        self.news.grown = false;
+        self.news.exists
     }
 
     /// A literal of `bytes` is expected.
@@ -285,19 +331,17 @@ impl Channel {
 
     /// What any response may tell, whatever was asked.
     fn note(&mut self, name: &'static str, response: &Response<'_>) -> Result<()> {
-        match response {
-            // Only what differs is news: there are servers that repeat themselves with each answer.
-            Response::MailboxData(MailboxDatum::Exists(n)) => {
-                self.grown |= *n > self.exists;
-                self.exists = *n;
-            }
-            Response::Expunge(_) => self.exists = self.exists.saturating_sub(1),
-            Response::Data { status: Status::Bye, outcome } => {
+        if let Response::Data { status, outcome } = response {
+            if *status == Status::Bye {
                 let text = quoted(&described(outcome));
                 return Err(self.out_of_step(name, format!("the server said good-bye: {text}")));
             }
-            _ => {}
+            // From here on it speaks of the mailbox that is being selected (RFC 7162 section 3.2.11).
+            if outcome.information.as_deref().is_some_and(|text| text.starts_with("[CLOSED]")) {
+                self.news.forget();
+            }
         }
+        self.news.note(response);
         Ok(())
     }
 

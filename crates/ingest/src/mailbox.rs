@@ -5,6 +5,7 @@
 //! the messages.
 
 mod begin;
+mod changes;
 mod deal;
 mod flow;
 mod gaps;
@@ -20,6 +21,7 @@ use vigie_archive::{Change, Difference, MailboxId, MailboxState, OpenUid, RawPol
 use vigie_common::clock;
 use vigie_common::document::{MailboxSource, Mode};
 
+use self::changes::Began;
 use self::flow::Flow;
 use crate::alarms::TRIES;
 use crate::beat::Beats;
@@ -55,6 +57,8 @@ pub struct Shared {
     pub board: Board,
     /// For the watchdog.
     pub beats: Beats,
+    /// Connections of one account at most.
+    pub connections: usize,
     /// The end of the process.
     pub shutdown: CancellationToken,
 }
@@ -85,10 +89,14 @@ pub struct Mailbox {
     known: Known,
     /// UIDs that were being fetched when a connection was lost, and how often.
     suspects: BTreeMap<u32, u32>,
+    /// A connection was lost while the server told all that had changed (QRESYNC): it is asked in smaller pieces.
+    piecemeal: bool,
     mode: Mode,
     pass: Pass,
     /// `since = "now"`, and the mailbox began anew: what came before we last looked is left out.
     floor: Option<Timestamp>,
+    /// State and reason that were recorded last.
+    standing: Option<(MailboxState, Option<String>)>,
 }
 
 /// What the catalog knows, kept up to date.
@@ -101,6 +109,8 @@ struct Known {
     open: Vec<OpenUid>,
     difference: Option<Difference>,
     proof_of_life: Option<Timestamp>,
+    modseq: Option<u64>,
+    keywords_at: Option<Timestamp>,
 }
 
 impl Known {
@@ -131,13 +141,16 @@ impl Mailbox {
             id,
             known: Known::default(),
             suspects: BTreeMap::new(),
+            piecemeal: false,
             mode: Mode::Backfill,
             pass: Pass::default(),
             floor: None,
+            standing: None,
         };
         shared.board.account(&account.id, |known| known.watch(mailbox.shown(), clock::now()));
         mailbox.learn().await?;
         mailbox.tell_open();
+        mailbox.tell(|known| known.keywords_at = mailbox.known.keywords_at);
         if !mailbox.known.skipped.is_empty() && account.since != Some(Since::Now) {
             // `since` may have moved: what it leaves out now is found out by listing.
             mailbox.commit(vec![Change::Unskip { mailbox: id }]).await?;
@@ -202,6 +215,7 @@ impl Mailbox {
         let mut flow = self.flow()?;
         let fetched = self.fetch_new(session, &mut flow).await;
         flow.finish(self, fetched).await?;
+        self.take_changes(session).await?;
         self.tell_messages();
         self.record_news(exists).await?;
         Ok(self.pass)
@@ -225,19 +239,25 @@ impl Mailbox {
         self.known.open.iter().any(|open| open.next_try <= now)
     }
 
-    /// Records how the mailbox stands.
+    /// Records how the mailbox stands, where that is not recorded already.
     ///
     /// # Errors
     /// [`Error::Archive`].
     pub async fn set_state(
-        &self,
+        &mut self,
         state: MailboxState,
         reason: Option<String>,
         next_step: Option<String>,
     ) -> Result<()> {
+        let standing = Some((state, reason.clone()));
+        if self.standing == standing {
+            return Ok(());
+        }
         let since = clock::now();
         self.tell(|known| (known.state, known.reason) = (state, reason.clone()));
-        self.commit(vec![Change::State { mailbox: self.id, state, since, reason, next_step }]).await
+        self.commit(vec![Change::State { mailbox: self.id, state, since, reason, next_step }]).await?;
+        self.standing = standing;
+        Ok(())
     }
 
     /// Records a tagged OK about this mailbox.
@@ -276,11 +296,17 @@ impl Mailbox {
     }
 
     async fn whole_pass(&mut self, session: &mut Session) -> Result<Pass> {
-        let examined = session.examine(&self.source.raw_name).await?;
+        let (at, nothing_stored) = (clock::now(), self.known.stored.is_empty());
+        let examined = self.examine(session).await?;
         self.pass.exists = examined.exists;
         self.begin(session, examined).await?;
+        let resynced = self.take_changes(session).await? && examined.resynced;
+        let began = Began { at, resynced, nothing_stored };
         if examined.exists == 0 {
             self.close_all().await?;
+            if examined.empty {
+                self.conclude_vanished(session, 0, &UidSet::new()).await?;
+            }
         } else {
             let top = self.top(session, examined).await?;
             let mut flow = self.flow()?;
@@ -289,6 +315,7 @@ impl Mailbox {
             self.retry_open(session).await?;
             self.recheck(session, examined.exists).await?;
         }
+        self.compare_keywords(session, examined, began).await?;
         self.pass.open = self.known.open.len() as u64;
         self.tell_messages();
         self.proof_of_life().await?;
@@ -332,6 +359,8 @@ impl Mailbox {
             open: view.open,
             difference: view.difference,
             proof_of_life: view.proof_of_life,
+            modseq: view.modseq,
+            keywords_at: view.keywords_at,
         };
         Ok(())
     }

@@ -198,7 +198,7 @@ fn list_id(document: &Document) -> Option<String> {
 }
 
 /// A flag as a JMAP keyword (RFC 8621 section 4.1.1); `\Recent` and `\Deleted` are none.
-fn keyword(flag: &str) -> Option<String> {
+pub fn keyword(flag: &str) -> Option<String> {
     match flag.to_lowercase().as_str() {
         "\\recent" | "\\deleted" => None,
         system => {

@@ -8,13 +8,14 @@ mod mutf7;
 mod select;
 
 pub use self::connect::{CONNECTING, connect, presented};
-pub use self::fetch::{Body, Listed, SLICE};
+pub use self::fetch::{Body, Flagged, Listed, SLICE};
 pub use self::list::Found;
 pub use self::select::{Examined, Told};
 use async_imap::imap_proto::Capability;
 
+use self::select::Extensions;
 use crate::beat::Beat;
-use crate::command::Channel;
+use crate::command::{Changes, Channel};
 use crate::error::Result;
 
 /// An authenticated connection, and what the server can do.
@@ -22,6 +23,7 @@ use crate::error::Result;
 pub struct Session {
     channel: Channel,
     capabilities: Capabilities,
+    extensions: Extensions,
 }
 
 /// What a server says that it can do. Names are compared without regard to case.
@@ -48,7 +50,7 @@ impl Session {
     /// A session on a channel that is authenticated.
     #[must_use]
     pub fn new(channel: Channel, capabilities: Capabilities) -> Self {
-        Self { channel, capabilities }
+        Self { channel, capabilities, extensions: Extensions::default() }
     }
 
     /// What the server can do.
@@ -96,6 +98,23 @@ impl Session {
     /// They are about to be looked for. Gives back how many messages there are.
     pub fn take_news(&mut self) -> u32 {
         self.channel.take_news()
+    }
+
+    /// Messages in the selected mailbox, as last told.
+    #[must_use]
+    pub fn exists(&self) -> u32 {
+        self.channel.exists()
+    }
+
+    /// Whether flags changed or messages went that nobody has looked at.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        self.channel.has_changes()
+    }
+
+    /// They are about to be looked at.
+    pub fn take_changes(&mut self) -> Changes {
+        self.channel.take_changes()
     }
 }
 

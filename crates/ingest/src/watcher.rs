@@ -23,7 +23,9 @@ use crate::settings::Account;
 use crate::transport::Dialer;
 
 /// Connections of one account at most.
-pub const CONNECTIONS: usize = 3;
+const CONNECTIONS: usize = 3;
+/// Connections of all accounts together, as long as there are no more accounts than that.
+const ALL_CONNECTIONS: usize = 60;
 /// First and longest wait after trouble.
 const TROUBLE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(5));
 /// The same after credentials were refused: providers lock accounts out that knock too often.
@@ -124,7 +126,7 @@ async fn lanes(shared: &Shared, dialer: &Dialer, account: &Arc<Account>) -> Resu
     let mut first = Some(session);
     let mut running = JoinSet::new();
     let mut watched = BTreeSet::new();
-    for (number, share) in (1..).zip(share_out(sources)) {
+    for (number, share) in (1..).zip(share_out(sources, shared.connections)) {
         let mut mailboxes = Vec::with_capacity(share.len());
         for source in share {
             let mailbox = Mailbox::open(shared, account, source).await?;
@@ -182,10 +184,16 @@ pub async fn watched(session: &mut Session, account: &Account) -> Result<Vec<Mai
     Ok(sources)
 }
 
+/// Connections of one account at most, when there are so many of these.
+#[must_use]
+pub fn connections_each(accounts: usize) -> usize {
+    (ALL_CONNECTIONS / accounts.max(1)).clamp(1, CONNECTIONS)
+}
+
 /// Mailboxes to connections: one each while there are enough, then the last takes all others. INBOX comes first.
 #[must_use]
-pub fn share_out<T>(mut mailboxes: Vec<T>) -> Vec<Vec<T>> {
-    let alone = if mailboxes.len() <= CONNECTIONS { mailboxes.len() } else { CONNECTIONS - 1 };
+pub fn share_out<T>(mut mailboxes: Vec<T>, connections: usize) -> Vec<Vec<T>> {
+    let alone = if mailboxes.len() <= connections { mailboxes.len() } else { connections.saturating_sub(1) };
     let rest = mailboxes.split_off(alone);
     let mut shares: Vec<Vec<T>> = mailboxes.into_iter().map(|m| vec![m]).collect();
     if !rest.is_empty() {
@@ -196,12 +204,14 @@ pub fn share_out<T>(mut mailboxes: Vec<T>) -> Vec<Vec<T>> {
 
 #[cfg(test)]
 mod tests {
-    use super::share_out;
+    use super::{connections_each, share_out};
 
     #[test]
     fn no_more_than_three_connections() {
-        assert_eq!(share_out::<u8>(vec![]), Vec::<Vec<u8>>::new());
-        assert_eq!(share_out(vec![1, 2, 3]), [vec![1], vec![2], vec![3]]);
-        assert_eq!(share_out(vec![1, 2, 3, 4, 5]), [vec![1], vec![2], vec![3, 4, 5]]);
+        assert_eq!(share_out::<u8>(vec![], 3), Vec::<Vec<u8>>::new());
+        assert_eq!(share_out(vec![1, 2, 3], 3), [vec![1], vec![2], vec![3]]);
+        assert_eq!(share_out(vec![1, 2, 3, 4, 5], 3), [vec![1], vec![2], vec![3, 4, 5]]);
+        assert_eq!(share_out(vec![1, 2, 3], 1), [vec![1, 2, 3]]);
+        assert_eq!([0, 1, 20, 21, 40, 500].map(connections_each), [3, 3, 3, 2, 1, 1]);
     }
 }

@@ -62,6 +62,7 @@ fn print(status: &Status, now: Timestamp) -> Result<(), Failure> {
         "size",
         "open",
         "proof of life",
+        "flags as of",
         "reason",
     ]);
     for mailbox in &status.mailboxes {
@@ -81,6 +82,7 @@ fn print(status: &Status, now: Timestamp) -> Result<(), Failure> {
             Size(mailbox.bytes).to_string(),
             mailbox.open.to_string(),
             mailbox.proof_of_life.map_or_else(|| "never".into(), ago),
+            mailbox.keywords_at.map_or_else(|| "never".into(), ago),
             standing.and_then(|s| s.reason.clone()).unwrap_or_default(),
         ]);
     }

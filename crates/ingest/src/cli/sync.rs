@@ -128,7 +128,7 @@ async fn mailboxes(shared: &Shared, dialer: &Dialer, account: &Arc<Account>) -> 
     }
     let mut first = Some(session);
     let mut lanes = JoinSet::new();
-    for share in share_out(sources) {
+    for share in share_out(sources, shared.connections) {
         lanes.spawn(one_lane(shared.clone(), dialer.clone(), Arc::clone(account), first.take(), share));
     }
     let mut lines = Vec::new();

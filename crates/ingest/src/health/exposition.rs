@@ -53,6 +53,17 @@ pub(super) fn text(known: &Known) -> String {
     for (id, account) in &known.accounts {
         mailboxes(&mut page, id, account);
     }
+    page.family(
+        "vigie_mailbox_keywords_timestamp_seconds",
+        "gauge",
+        "When flags were last compared with the server's: all where it counts changes, else those of the last 30 days.",
+    );
+    for (id, account) in &known.accounts {
+        for (shown, mailbox) in &account.mailboxes {
+            let Some(at) = mailbox.keywords_at else { continue };
+            page.sample(&[("account", id), ("mailbox", shown)], at.as_second());
+        }
+    }
     page.text
 }
 
@@ -105,6 +116,7 @@ mod tests {
         });
         board.mailbox("a", "Say \"hi\" \\ there", |mailbox| {
             (mailbox.state, mailbox.messages) = (MailboxState::Idle, Some((4, 3)));
+            mailbox.keywords_at = jiff::Timestamp::from_second(1_800_000_000).ok();
         });
         let text = board.read(|known| text(known));
         for line in [
@@ -117,6 +129,7 @@ mod tests {
             "vigie_imap_connection_state{account=\"a\",state=\"polling\"} 0",
             "vigie_imap_reconnects_total{account=\"a\",reason=\"lost\"} 2",
             r#"vigie_mailbox_messages{account="a",mailbox="Say \"hi\" \\ there",side="server"} 4"#,
+            r#"vigie_mailbox_keywords_timestamp_seconds{account="a",mailbox="Say \"hi\" \\ there"} 1800000000"#,
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");
         }

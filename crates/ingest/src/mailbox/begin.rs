@@ -14,7 +14,7 @@ impl Mailbox {
     /// Compares UIDVALIDITY, and records what the server says.
     pub(super) async fn begin(&mut self, session: &mut Session, examined: Examined) -> Result<()> {
         let mailbox = self.id;
-        let Examined { exists, uidvalidity, uidnext } = examined;
+        let Examined { exists, uidvalidity, uidnext, .. } = examined;
         let first = self.known.selected.is_none();
         if self.known.selected.is_some_and(|(validity, _)| validity != uidvalidity) {
             self.begin_anew(uidvalidity, "UIDVALIDITY changed").await?;

@@ -1,6 +1,6 @@
 //! Looking again: servers forget UIDs for a while, and say so only by a count that does not fit.
 
-use vigie_archive::{Change, Difference};
+use vigie_archive::{Change, Difference, UidSet};
 
 use super::Mailbox;
 use crate::error::Result;
@@ -23,14 +23,16 @@ impl Mailbox {
         if self.is_explained(exists) {
             return Ok(());
         }
-        let mut asked = vigie_archive::UidSet::new();
+        let (mut asked, mut shown) = (UidSet::new(), UidSet::new());
         let mut width = Width::default();
         while let Some(window) = next_window(&asked, top, width) {
             let listed = session.list(*window.start(), Some(*window.end())).await?;
             asked.insert(window);
             width.learn(listed.len());
+            shown.union(&listed.iter().map(|l| l.uid).collect());
             self.fetch_forgotten(session, listed).await?;
         }
+        self.conclude_vanished(session, exists, &shown).await?;
         let counted = self.known.counted();
         let listed = (counted != u64::from(exists)).then_some(Difference { exists, counted });
         self.commit(vec![Change::Difference { mailbox: self.id, listed }]).await?;

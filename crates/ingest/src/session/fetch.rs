@@ -8,15 +8,14 @@ use async_imap::imap_proto::{AttributeValue, Response};
 use vigie_archive::UidSet;
 
 use super::Session;
-use crate::command::Sent;
+use crate::command::{Sent, flags_of};
 use crate::error::{Error, Result};
 
 /// Large messages are fetched in slices of this.
 pub const SLICE: u32 = 1 << 20;
 
-/// Flags of a message that are kept at most, and characters of one.
-const FLAGS: usize = 64;
-const FLAG: usize = 100;
+/// Characters of a date that are kept.
+const DATE: usize = 100;
 
 /// What the server says of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +24,17 @@ pub struct Listed {
     pub uid: u32,
     /// RFC822.SIZE: only a hint, servers get it wrong.
     pub size: u32,
+    /// INTERNALDATE as sent.
+    pub internal_date: Option<String>,
+    /// FLAGS as sent.
+    pub flags: Vec<String>,
+}
+
+/// The flags of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flagged {
+    /// UID.
+    pub uid: u32,
     /// INTERNALDATE as sent.
     pub internal_date: Option<String>,
     /// FLAGS as sent.
@@ -67,6 +77,46 @@ impl Session {
     /// As [`list`](Self::list).
     pub async fn highest_uid(&mut self) -> Result<Option<u32>> {
         Ok(self.list_set("*", |_| true).await?.into_iter().map(|l| l.uid).max())
+    }
+
+    /// Asks for the flags of the messages with UIDs from `low` to `high`: with `since`, of those alone that changed after
+    /// that MODSEQ (RFC 7162). They come as [changes](Session::take_changes).
+    ///
+    /// # Errors
+    /// The connection is lost, or refused.
+    pub async fn flags(&mut self, low: u32, high: u32, since: Option<u64>) -> Result<()> {
+        let since = since.map(|modseq| format!(" (CHANGEDSINCE {modseq})")).unwrap_or_default();
+        let command = format!("UID FETCH {low}:{high} (UID FLAGS){since}");
+        self.channel.run("UID FETCH", &command, |_| ()).await
+    }
+
+    /// The same by number, where no UID was told.
+    ///
+    /// # Errors
+    /// The connection is lost, or refused.
+    pub async fn flags_of_numbers(&mut self, numbers: &UidSet) -> Result<()> {
+        self.channel.run("FETCH", &format!("FETCH {numbers} (UID FLAGS)"), |_| ()).await
+    }
+
+    /// Flags and dates of the messages with UIDs from `low` to `high`.
+    ///
+    /// # Errors
+    /// The connection is lost, or refused.
+    pub async fn flags_and_dates(&mut self, low: u32, high: u32) -> Result<Vec<Flagged>> {
+        let command = format!("UID FETCH {low}:{high} (UID FLAGS INTERNALDATE)");
+        let mut flagged = Vec::new();
+        self.channel
+            .run("UID FETCH", &command, |response| {
+                if let Response::Fetch(_, attributes) = response
+                    && let Some(listed) = read_listed(attributes)
+                    && let Some(flags) = flags_of(attributes)
+                    && (low..=high).contains(&listed.uid)
+                {
+                    flagged.push(Flagged { uid: listed.uid, internal_date: listed.internal_date, flags });
+                }
+            })
+            .await?;
+        Ok(flagged)
     }
 
     async fn list_set(&mut self, set: &str, wanted: impl Fn(u32) -> bool) -> Result<Vec<Listed>> {
@@ -194,15 +244,12 @@ fn section<'a>(attributes: &'a [AttributeValue<'_>]) -> Option<(Option<u32>, &'a
 /// Nothing without a UID: such a line is about flags and was not asked for (Cyrus).
 fn read_listed(attributes: &[AttributeValue<'_>]) -> Option<Listed> {
     let mut listed = Listed { uid: uid_of(attributes)?, size: 0, internal_date: None, flags: Vec::new() };
+    listed.flags = flags_of(attributes).unwrap_or_default();
     for attribute in attributes {
         match attribute {
             AttributeValue::Rfc822Size(size) => listed.size = *size,
             AttributeValue::InternalDate(date) => {
-                listed.internal_date = Some(date.chars().take(FLAG).collect())
-            }
-            AttributeValue::Flags(flags) => {
-                listed.flags =
-                    flags.iter().take(FLAGS).map(|flag| flag.chars().take(FLAG).collect()).collect();
+                listed.internal_date = Some(date.chars().take(DATE).collect())
             }
             _ => {}
         }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use vigie_archive::{MailboxState, is_stale};
 use vigie_common::backoff::Backoff;
 use vigie_common::clock;
 
 use super::{JITTER, TROUBLE, watched};
 use crate::beat::Beat;
+use crate::command::BEGINNING;
 use crate::error::{Error, Result};
 use crate::mailbox::{Mailbox, Pass, Shared};
 use crate::session::{CONNECTING, Session, Told, connect};
@@ -22,6 +23,14 @@ use crate::transport::Dialer;
 const IDLE: Duration = Duration::from_mins(5);
 /// Mailboxes without IDLE are looked at this often.
 const POLL: Duration = Duration::from_mins(1);
+/// Share of these times that chance may take off, so that not all ask at once.
+const SPREAD: f64 = 0.1;
+/// The mailbox of a lane that the server tells of.
+const HOME: usize = 0;
+/// So many connections in a row are lost at the beginning of IDLE before it is done without (GMX),
+const LOST: u32 = 2;
+/// for so long.
+const NO_IDLE: Duration = Duration::from_hours(1);
 /// Every so manieth poll is a whole pass, whatever STATUS says, and new mailboxes are looked for.
 const WHOLE: u32 = 5;
 /// So many times in a row may a server tell of messages that are not there before it is asked more slowly.
@@ -49,6 +58,16 @@ pub(super) struct Lane {
     names: Option<Arc<[String]>>,
     backoff: Backoff,
     last_success: Timestamp,
+    /// The mailbox that is open.
+    open: usize,
+    /// Whether the server tells of the first mailbox.
+    idles: bool,
+    /// Not before this is it asked to once more.
+    no_idle_until: Option<Instant>,
+    /// Connections in a row that were lost at the beginning of IDLE.
+    idle_lost: u32,
+    /// Times in a row that it told of messages which were not there.
+    in_vain: u32,
 }
 
 impl Lane {
@@ -68,7 +87,22 @@ impl Lane {
         };
         let beat = shared.beats.begin(format!("{}/{first}{others}", account.id));
         let last_success = clock::now();
-        Self { shared, dialer, account, number, mailboxes, beat, names, backoff, last_success }
+        Self {
+            shared,
+            dialer,
+            account,
+            number,
+            mailboxes,
+            beat,
+            names,
+            backoff,
+            last_success,
+            open: HOME,
+            idles: false,
+            no_idle_until: None,
+            idle_lost: 0,
+            in_vain: 0,
+        }
     }
 
     /// Serves the mailboxes, on `session` first, until there is a reason to leave.
@@ -142,20 +176,20 @@ impl Lane {
         }
     }
 
-    /// First everything that is missing, then the arrivals.
+    /// First everything that is missing, then what changes.
     async fn serving(&mut self, mut session: Session) -> Result<Left> {
         session.set_beat(self.beat.clone());
+        let given_up = self.no_idle_until.is_some_and(|until| Instant::now() < until);
+        self.idles = session.capabilities().has("IDLE") && !given_up;
         self.fetching(&mut session).await?;
-        let alone = self.mailboxes.len() == 1;
-        if alone && session.capabilities().has("IDLE") {
-            self.idling(session).await
-        } else {
-            self.polling(session).await
-        }
+        self.watching(session).await
     }
 
     async fn fetching(&mut self, session: &mut Session) -> Result<()> {
         for at in 0..self.mailboxes.len() {
+            if let Some(mailbox) = self.mailboxes.get_mut(at) {
+                mailbox.set_state(MailboxState::Fetching, None, None).await?;
+            }
             self.sync(session, at).await?;
         }
         self.succeeded();
@@ -165,18 +199,14 @@ impl Lane {
     /// A whole pass over one mailbox. That one of several is refused is its own trouble, not the connection's.
     async fn sync(&mut self, session: &mut Session, at: usize) -> Result<()> {
         let alone = self.mailboxes.len() == 1;
+        let state = if self.idles && at == HOME { MailboxState::Idle } else { MailboxState::Polling };
         let Some(mailbox) = self.mailboxes.get_mut(at) else { return Ok(()) };
-        mailbox.set_state(MailboxState::Fetching, None, None).await?;
         let pass = mailbox.sync(session).await;
+        self.open = at;
         report(&self.account, mailbox);
         match pass {
             Ok(_) => {
                 mailbox.set_live();
-                let state = if alone && session.capabilities().has("IDLE") {
-                    MailboxState::Idle
-                } else {
-                    MailboxState::Polling
-                };
                 mailbox.set_state(state, None, None).await
             }
             Err(error @ (Error::Refused { .. } | Error::Unsuitable(_))) if !alone => {
@@ -188,48 +218,123 @@ impl Lane {
         }
     }
 
-    /// One mailbox, and a server that tells of arrivals.
-    async fn idling(&mut self, mut session: Session) -> Result<Left> {
-        let mut in_vain = 0;
+    /// The server tells what is new in the first mailbox, if it can do so; the others are asked for every minute.
+    async fn watching(&mut self, mut session: Session) -> Result<Left> {
+        let mut told: Vec<Option<Told>> = vec![None; self.mailboxes.len()];
+        let mut rounds = 0_u32;
         loop {
-            let spread = IDLE.mul_f64(0.1 * rand::random::<f64>());
-            let until = Instant::now() + IDLE - spread;
-            let stop = self.shared.shutdown.clone();
+            if self.idles && self.open != HOME {
+                self.sync(&mut session, HOME).await?;
+            }
+            let every = if self.idles && self.mailboxes.len() == 1 { IDLE } else { POLL };
+            let until = Instant::now() + every.mul_f64(1.0 - SPREAD * rand::random::<f64>());
+            let left = if self.idles {
+                self.idling(&mut session, until).await?
+            } else {
+                tokio::select! {
+                    () = self.beat.during(POLL, sleep_until(until)) => None,
+                    () = self.shared.shutdown.cancelled() => Some(Left::Stopped),
+                }
+            };
+            if let Some(left) = left {
+                session.logout().await;
+                return Ok(left);
+            }
+            rounds = rounds.wrapping_add(1);
+            self.polling(&mut session, &mut told, rounds).await?;
+            self.succeeded();
+            if (every == IDLE || rounds.is_multiple_of(WHOLE)) && self.has_changed(&mut session).await? {
+                return Ok(Left::Changed);
+            }
+        }
+    }
+
+    /// What the server tells of the first mailbox is fetched as it comes, until `until`.
+    async fn idling(&mut self, session: &mut Session, until: Instant) -> Result<Option<Left>> {
+        let stop = self.shared.shutdown.clone();
+        while Instant::now() < until {
             let news = match session.idle(until, stop.cancelled()).await {
                 Ok(news) => news,
                 Err(Error::Refused { text, .. }) => {
-                    tracing::info!(
-                        account = self.account.id,
-                        text,
-                        "the server does not want to IDLE: asking every minute instead"
-                    );
-                    return self.polling(session).await;
+                    self.give_up_idle(&text).await;
+                    return Ok(None);
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    if matches!(error, Error::Lost { during: BEGINNING, .. }) {
+                        self.idle_lost += 1;
+                        if self.idle_lost >= LOST {
+                            self.give_up_idle(&error.to_string()).await;
+                        }
+                    }
+                    return Err(error);
+                }
             };
+            self.idle_lost = 0;
             if stop.is_cancelled() {
-                session.logout().await;
-                return Ok(Left::Stopped);
+                return Ok(Some(Left::Stopped));
             }
+            let Some(mailbox) = self.mailboxes.get_mut(HOME) else { return Ok(Some(Left::Stopped)) };
             if news {
-                let Some(mailbox) = self.mailboxes.first_mut() else { return Ok(Left::Stopped) };
-                let pass = mailbox.catch_up(&mut session).await?;
+                let pass = mailbox.catch_up(session).await?;
                 report(&self.account, mailbox);
-                in_vain = if pass.stored > 0 { 0 } else { in_vain + 1 };
-                if in_vain > IN_VAIN && self.pause(in_vain - IN_VAIN).await == Left::Stopped {
-                    session.logout().await;
-                    return Ok(Left::Stopped);
+                self.in_vain = if pass.stored > 0 { 0 } else { self.in_vain + 1 };
+                if self.in_vain > IN_VAIN && self.pause(self.in_vain - IN_VAIN).await == Left::Stopped {
+                    return Ok(Some(Left::Stopped));
                 }
-            } else {
-                // The safety poll: what IDLE may have kept from us.
-                session.noop().await?;
-                self.sync(&mut session, 0).await?;
-                if self.has_changed(&mut session).await? {
-                    return Ok(Left::Changed);
-                }
+            } else if session.has_changes() {
+                mailbox.take_changes(session).await?;
             }
             self.succeeded();
         }
+        Ok(None)
+    }
+
+    /// The server does not want to IDLE, or cannot: it is asked every minute instead, for an hour.
+    async fn give_up_idle(&mut self, text: &str) {
+        tracing::info!(
+            account = self.account.id,
+            text,
+            "no IDLE with this server: asking every minute instead"
+        );
+        self.idles = false;
+        self.idle_lost = 0;
+        self.no_idle_until = Some(Instant::now() + NO_IDLE);
+        if let Some(mailbox) = self.mailboxes.get_mut(HOME)
+            && let Err(error) = mailbox.set_state(MailboxState::Polling, None, None).await
+        {
+            tracing::debug!(account = self.account.id, %error, "state not recorded");
+        }
+    }
+
+    /// Asks for each mailbox whether it has changed, and looks at those that have: at all of them now and then, whatever
+    /// the server says.
+    async fn polling(&mut self, session: &mut Session, told: &mut [Option<Told>], round: u32) -> Result<()> {
+        // What STATUS says of an open mailbox may be frozen (Exchange).
+        let open = self.open;
+        let alone = self.mailboxes.len() == 1;
+        for (at, before) in (0_u32..).zip(told.iter_mut()) {
+            let whole = alone || round.wrapping_add(at).is_multiple_of(WHOLE);
+            let at = usize::try_from(at).unwrap_or(usize::MAX);
+            let Some(mailbox) = self.mailboxes.get(at) else { break };
+            let unchanged = if at != open {
+                let now = status(session, mailbox).await?;
+                let unchanged = now.is_some() && now == *before;
+                *before = now;
+                unchanged
+            } else {
+                // IDLE has told of it until now.
+                self.idles
+            };
+            if unchanged && !whole && !mailbox.is_due() {
+                mailbox.proof_of_life().await?;
+            } else {
+                if at == open {
+                    session.noop().await?;
+                }
+                self.sync(session, at).await?;
+            }
+        }
+        Ok(())
     }
 
     /// A server that tells of messages which are not there is not asked as often as it tells.
@@ -237,44 +342,6 @@ impl Lane {
         tokio::select! {
             () = self.beat.during(POLL, sleep(Duration::from_secs(1 << times.min(6)).min(POLL))) => Left::Changed,
             () = self.shared.shutdown.cancelled() => Left::Stopped,
-        }
-    }
-
-    /// Several mailboxes, or a server without IDLE: asked every minute.
-    async fn polling(&mut self, mut session: Session) -> Result<Left> {
-        let mut told: Vec<Option<Told>> = vec![None; self.mailboxes.len()];
-        // The last one of `fetching` is still open. What STATUS says of an open mailbox may be frozen (Exchange).
-        let mut open = self.mailboxes.len().saturating_sub(1);
-        let mut rounds = 0_u32;
-        loop {
-            tokio::select! {
-                () = self.beat.during(POLL, sleep(POLL)) => {}
-                () = self.shared.shutdown.cancelled() => {
-                    session.logout().await;
-                    return Ok(Left::Stopped);
-                }
-            }
-            rounds = rounds.wrapping_add(1);
-            let was_open = open;
-            for at in 0..self.mailboxes.len() {
-                let Some(mailbox) = self.mailboxes.get(at) else { break };
-                let before = told.get(at).copied().flatten();
-                let now = if at == was_open { None } else { status(&mut session, mailbox).await? };
-                let unchanged = now.is_some() && now == before;
-                if unchanged && !mailbox.is_due() && !rounds.is_multiple_of(WHOLE) {
-                    mailbox.proof_of_life().await?;
-                } else {
-                    self.sync(&mut session, at).await?;
-                    open = at;
-                }
-                if let Some(told) = told.get_mut(at) {
-                    *told = now;
-                }
-            }
-            self.succeeded();
-            if rounds.is_multiple_of(WHOLE) && self.has_changed(&mut session).await? {
-                return Ok(Left::Changed);
-            }
         }
     }
 
@@ -292,8 +359,8 @@ impl Lane {
     }
 
     /// For people; when the archive cannot take even this, the trouble is told elsewhere.
-    async fn set_state(&self, state: MailboxState, reason: Option<String>, next: Option<String>) {
-        for mailbox in &self.mailboxes {
+    async fn set_state(&mut self, state: MailboxState, reason: Option<String>, next: Option<String>) {
+        for mailbox in &mut self.mailboxes {
             if let Err(error) = mailbox.set_state(state, reason.clone(), next.clone()).await {
                 tracing::debug!(account = self.account.id, %error, "state not recorded");
             }
