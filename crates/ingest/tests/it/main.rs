@@ -8,11 +8,13 @@
 )]
 
 mod certificates;
+mod changes;
 mod corpus;
 mod dovecot;
 mod faults;
 mod follow;
 mod health;
+mod idle;
 mod kill;
 mod messages;
 mod place;
