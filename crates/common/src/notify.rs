@@ -8,6 +8,14 @@ pub fn ready(status: &str) {
     send(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
+/// The configuration is read again: [`ready`] follows, whatever comes of it.
+pub fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => send(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::debug!(%error, "no time to notify by"),
+    }
+}
+
 /// What is being done now, in one line.
 pub fn status(status: &str) {
     send(&[NotifyState::Status(status)]);

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::process::Command;
 
 /// A command that does not answer within this is a fault.
@@ -31,6 +31,19 @@ pub enum Secret {
 pub struct SecretError {
     place: String,
     fault: String,
+}
+
+/// Whether it is sought at the same place, or is the same where it is written in the configuration.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(a), Self::File(b)) => a == b,
+            (Self::Env(a), Self::Env(b)) | (Self::Credential(a), Self::Credential(b)) => a == b,
+            (Self::Command(a), Self::Command(b)) => a == b,
+            (Self::Inline(a), Self::Inline(b)) => a.expose_secret() == b.expose_secret(),
+            _ => false,
+        }
+    }
 }
 
 impl Secret {
@@ -112,8 +125,6 @@ impl Secret {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
-
     use super::*;
 
     #[tokio::test]

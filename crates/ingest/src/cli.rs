@@ -65,7 +65,7 @@ impl Cli {
     pub fn run(self) -> Outcome {
         self.arguments.start_logging(matches!(self.command, Command::Run))?;
         match &self.command {
-            Command::Run => run::run(&self.settings()?),
+            Command::Run => run::run(self.settings()?, || self.settings()),
             Command::Sync(arguments) => sync::run(&self.settings()?, arguments),
             Command::Check => check::run(&self.settings()?),
             Command::Parse(arguments) => parse::run(arguments),

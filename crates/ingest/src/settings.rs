@@ -30,7 +30,7 @@ pub struct Settings {
 }
 
 /// Where and how messages are kept.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchiveSettings {
     /// The folder.
     pub root: PathBuf,
@@ -40,8 +40,9 @@ pub struct ArchiveSettings {
     pub min_free: u64,
 }
 
-/// A login on an IMAP server, and which of its mailboxes to watch.
-#[derive(Debug, Clone)]
+/// A login on an IMAP server, and which of its mailboxes to watch. One that is equal to another after a reload stays
+/// connected.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Account {
     /// Names it everywhere.
     pub id: String,

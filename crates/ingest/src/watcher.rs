@@ -1,6 +1,7 @@
 //! One task per account: finds its mailboxes, shares them out over few connections, and keeps each of these
 //! at work. Trouble with a provider never ends the process.
 
+mod accounts;
 mod lane;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ use vigie_common::backoff::Backoff;
 use vigie_common::clock;
 use vigie_common::document::MailboxSource;
 
+pub use self::accounts::{Accounts, Changed};
 use self::lane::{Lane, Left};
 use crate::beat::Beat;
 use crate::error::{Error, Result};
@@ -35,7 +37,7 @@ const ALL: usize = 0;
 /// Share of a wait that chance may take off.
 const JITTER: f64 = 0.5;
 
-/// Watches `account` until the end of the process.
+/// Watches `account` until it is told to stop.
 pub async fn watch(shared: Shared, dialer: Dialer, account: Arc<Account>) {
     let mut trouble = Backoff::new(TROUBLE.0, TROUBLE.1, JITTER);
     let mut refused = Backoff::new(REFUSED.0, REFUSED.1, JITTER);

@@ -1,9 +1,9 @@
 //! `run`: watch all mailboxes until told to stop.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::signal::unix::{SignalKind, signal};
+use vigie_archive::Reader;
 use vigie_common::exit::Exit;
 use vigie_common::{notify, shutdown};
 use vigie_web::{Health, Listener, serve};
@@ -11,18 +11,19 @@ use vigie_web::{Health, Listener, serve};
 use super::{Failure, Outcome, open_archive, runtime};
 use crate::health::page;
 use crate::settings::Settings;
-use crate::transport::Dialer;
-use crate::watcher;
+use crate::watcher::{Accounts, Changed};
 
 /// After the signal to stop, what is on its way may still be stored for so long. Whoever killed our supervisor is
 /// promised that all of it ends within five seconds.
 const GRACE: Duration = Duration::from_secs(3);
 
-pub(super) fn run(settings: &Settings) -> Outcome {
+/// `again` reads the configuration once more, when SIGHUP asks for it.
+pub(super) fn run(mut settings: Settings, again: impl Fn() -> Result<Settings, Failure>) -> Outcome {
     let runtime = runtime()?;
     let _entered = runtime.enter();
+    let mut hangup = signal(SignalKind::hangup()).map_err(|e| Failure::new(Exit::Internal, e))?;
     let stop = shutdown::on_signals().map_err(|e| Failure::new(Exit::Internal, e))?;
-    let (shared, mut store) = open_archive(settings, stop.clone())?;
+    let (shared, mut store) = open_archive(&settings, stop.clone())?;
     // Once the archive is ours: of a second instance that is the better word.
     let listener = settings.listen.map(|address| runtime.block_on(Listener::bind(address))).transpose();
     let listener = match listener {
@@ -46,26 +47,39 @@ pub(super) fn run(settings: &Settings) -> Outcome {
             let page = page(health.clone(), shared.board.clone());
             tokio::spawn(serve(listener, page, stop.clone()))
         });
-        let dialer = Dialer::default();
-        let mut accounts = JoinSet::new();
-        for account in &settings.accounts {
-            accounts.spawn(watcher::watch(shared.clone(), dialer.clone(), Arc::new(account.clone())));
+        let mut accounts = Accounts::new(shared.clone());
+        accounts.watch(&settings.accounts).await;
+        // One that cannot be read now is told by whoever writes to it.
+        if let Ok(mailboxes) = Reader::open(&settings.archive.root).and_then(|reader| reader.mailboxes()) {
+            accounts.tell_of_others(&mailboxes).await;
         }
         if let Some(interval) = notify::watchdog_interval() {
             tokio::spawn(shared.beats.clone().watchdog(interval));
         }
         health.set_ready(true);
-        notify::ready(&match settings.accounts.len() {
-            1 => "watching 1 account".to_owned(),
-            count => format!("watching {count} accounts"),
-        });
-        tokio::select! {
-            () = stop.cancelled() => {}
-            _ = &mut store.ended => stop.cancel(),
+        notify::ready(&watching(&settings));
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                _ = &mut store.ended => {
+                    stop.cancel();
+                    break;
+                }
+                _ = hangup.recv() => {}
+            }
+            notify::reloading();
+            match again() {
+                Ok(read) => reload(&mut settings, read, &mut accounts).await,
+                Err(refused) => tracing::error!(
+                    fault = refused.message,
+                    "SIGHUP: the configuration has a fault and is refused as a whole; all goes on as before"
+                ),
+            }
+            notify::ready(&watching(&settings));
         }
         notify::stopping();
         let all = async {
-            while accounts.join_next().await.is_some() {}
+            accounts.end().await;
             if let Some(served) = served {
                 let _ = served.await;
             }
@@ -83,4 +97,26 @@ pub(super) fn run(settings: &Settings) -> Outcome {
     store.finish()?;
     tracing::info!("stopped");
     Ok(Exit::Done)
+}
+
+fn watching(settings: &Settings) -> String {
+    match settings.accounts.len() {
+        1 => "watching 1 account".to_owned(),
+        count => format!("watching {count} accounts"),
+    }
+}
+
+/// Takes over the accounts of a configuration that was read again; what else it changes is told, and left.
+async fn reload(settings: &mut Settings, read: Settings, accounts: &mut Accounts) {
+    let left = [
+        ("[archive]", read.archive != settings.archive),
+        ("[ingest] listen", read.listen != settings.listen),
+    ];
+    for (what, _) in left.into_iter().filter(|(_, changed)| *changed) {
+        tracing::warn!(what, "SIGHUP: this cannot change while ingest runs; restart it for that");
+    }
+    let changed = accounts.watch(&read.accounts).await;
+    settings.accounts = read.accounts;
+    let Changed { unchanged, restarted, begun, ended } = changed;
+    tracing::info!(unchanged, restarted, begun, ended, "SIGHUP: the configuration was read again");
 }
