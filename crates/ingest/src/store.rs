@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use vigie_archive::{Archive, Committed, MailboxId, MailboxView, Round};
+use vigie_archive::{Archive, Change, Committed, MailboxId, MailboxView, Round};
 use vigie_common::clock;
 use vigie_common::document::MailboxSource;
 
@@ -15,7 +15,7 @@ use crate::beat::Beat;
 use crate::board::Board;
 use crate::error::{Error, Result};
 
-/// Without other work, readers are told this often that ingest runs.
+/// Readers are told this often that ingest runs, and which mailboxes gave a sign of life.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 /// One turn of its work ends within this, on the slowest of disks.
 const TURN: Duration = Duration::from_mins(10);
@@ -33,6 +33,7 @@ enum Job {
     Mailbox(String, MailboxSource, oneshot::Sender<Archived<MailboxId>>),
     Mailboxes(String, oneshot::Sender<Archived<Vec<MailboxId>>>),
     View(MailboxId, oneshot::Sender<Archived<MailboxView>>),
+    Note(Change),
 }
 
 /// How others reach the store thread; it ends when the last handle is dropped and all work is done.
@@ -56,7 +57,7 @@ pub fn start(
     let work = move || {
         // Dropped with the thread, however it ends.
         let _alive = alive;
-        Task { archive, queue, min_free, board, beat, on_the_way: None }.run();
+        Task { archive, queue, min_free, board, beat, on_the_way: None, noted: Vec::new() }.run();
     };
     let thread = std::thread::Builder::new().name("store".into()).spawn(work)?;
     Ok((Handle { jobs }, thread, ended))
@@ -96,6 +97,13 @@ impl Handle {
         self.ask(|answer| Job::View(mailbox, answer)).await
     }
 
+    /// Has a sign of life recorded, at the latest with the next heartbeat: nobody waits for it, and no disk need wake up
+    /// for each alone.
+    pub fn note(&self, change: Change) {
+        // Without a store thread the process is about to end.
+        let _ = self.jobs.send(Job::Note(change));
+    }
+
     async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<Archived<T>>) -> Job) -> Result<T> {
         let gone = || Error::Internal("the store thread has ended".into());
         let (answer, answered) = oneshot::channel();
@@ -113,6 +121,8 @@ struct Task {
     beat: Beat,
     /// A round that the archive has not recorded yet.
     on_the_way: Option<Gathered>,
+    /// Recorded with the next round.
+    noted: Vec<Change>,
 }
 
 /// Rounds that are committed as one.
@@ -133,27 +143,48 @@ impl Task {
             // Also while there is so much to do that the heart need not beat by itself.
             if Instant::now() >= look {
                 self.look_for_room();
+                self.tell_alive();
                 look = Instant::now() + HEARTBEAT;
             }
-            match self.next() {
+            match self.next(look) {
                 Ok(job) => self.take(job),
-                Err(mpsc::RecvTimeoutError::Timeout) => {
-                    if let Err(error) = self.archive.heartbeat(clock::now()) {
-                        tracing::warn!(%error, "cannot say in the catalog that ingest runs");
-                    }
-                }
-                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return self.tell_alive(),
             }
         }
     }
 
-    /// The next job. While none waits, what is on its way is brought to its end.
-    fn next(&mut self) -> std::result::Result<Job, mpsc::RecvTimeoutError> {
+    /// For readers of the catalog: that ingest runs, and what was noted.
+    fn tell_alive(&mut self) {
+        self.settle();
+        let changes = std::mem::take(&mut self.noted);
+        let told = if changes.is_empty() {
+            self.archive.heartbeat(clock::now())
+        } else {
+            self.archive.commit(&Round { changes, ..Round::default() }, clock::now()).map(drop)
+        };
+        if let Err(error) = told {
+            tracing::warn!(%error, "cannot say in the catalog that ingest runs");
+        }
+    }
+
+    /// The last one of a kind counts.
+    fn note(&mut self, change: Change) {
+        self.noted.retain(|noted| match (noted, &change) {
+            (Change::ProofOfLife { mailbox: a, .. }, Change::ProofOfLife { mailbox: b, .. })
+            | (Change::KeywordsAt { mailbox: a, .. }, Change::KeywordsAt { mailbox: b, .. }) => a != b,
+            _ => true,
+        });
+        self.noted.push(change);
+    }
+
+    /// The next job up to `until`. While none waits, what is on its way is brought to its end.
+    fn next(&mut self, until: Instant) -> std::result::Result<Job, mpsc::RecvTimeoutError> {
         match self.queue.try_recv() {
             Ok(job) => Ok(job),
             Err(_) => {
                 self.settle();
-                self.queue.recv_timeout(HEARTBEAT)
+                self.queue.recv_timeout(until.saturating_duration_since(Instant::now()))
             }
         }
     }
@@ -166,7 +197,7 @@ impl Task {
     }
 
     fn take(&mut self, job: Job) {
-        if !matches!(job, Job::Commit(..)) {
+        if !matches!(job, Job::Commit(..) | Job::Note(_)) {
             // What is asked is to see all that was committed before.
             self.settle();
         }
@@ -186,6 +217,7 @@ impl Task {
             Job::View(mailbox, answer) => {
                 let _ = answer.send(self.archive.view(mailbox).map_err(Arc::new));
             }
+            Job::Note(change) => self.note(change),
         }
     }
 
@@ -208,10 +240,16 @@ impl Task {
             whole.messages.len() < MESSAGES && bytes < BYTES
         };
         let mut next = None;
+        // What was noted before is recorded before. Nobody waits for it.
+        let changes = std::mem::take(&mut self.noted);
+        if !changes.is_empty() {
+            add(Round { changes, ..Round::default() }, oneshot::channel().0);
+        }
         let mut room = add(round, answer);
         while room {
             match self.queue.try_recv() {
                 Ok(Job::Commit(round, answer)) => room = add(round, answer),
+                Ok(Job::Note(change)) => self.note(change),
                 Ok(other) => {
                     next = Some(other);
                     break;

@@ -166,7 +166,7 @@ impl Mailbox {
             self.commit(vec![Change::Modseq { mailbox, modseq: examined.modseq }]).await?;
             self.known.modseq = examined.modseq;
         }
-        self.commit(vec![Change::KeywordsAt { mailbox, at }]).await?;
+        self.shared.store.note(Change::KeywordsAt { mailbox, at });
         self.known.keywords_at = Some(at);
         self.tell(|known| known.keywords_at = Some(at));
         Ok(())

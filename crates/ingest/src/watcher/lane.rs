@@ -326,7 +326,7 @@ impl Lane {
                 self.idles
             };
             if unchanged && !whole && !mailbox.is_due() {
-                mailbox.proof_of_life().await?;
+                mailbox.proof_of_life();
             } else {
                 if at == open {
                     session.noop().await?;

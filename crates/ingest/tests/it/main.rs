@@ -18,6 +18,7 @@ mod idle;
 mod kill;
 mod messages;
 mod place;
+mod quiet;
 mod reload;
 mod run;
 mod security;

@@ -1,0 +1,70 @@
+//! Many mailboxes in which nothing happens: few connections, few commands, few octets.
+
+use std::collections::BTreeSet;
+
+use tokio::time::{Instant, sleep_until};
+use vigie_archive::{MailboxState, Reader};
+use vigie_testkit::mailbox_server::{Account, Draft, MailboxServer, Security, Service};
+
+use crate::messages::small;
+use crate::place::{DEADLINE, Place, Running};
+
+const ACCOUNTS: u32 = 40;
+const OTHERS: [&str; 4] = ["Archive", "Lists", "Orders", "Sent"];
+
+fn user(number: u32) -> String {
+    format!("user{number}")
+}
+
+/// Waits until so many mailboxes are in one of these states.
+async fn wait_for_states(place: &Place, wanted: &[MailboxState], count: usize) {
+    let until = Instant::now() + DEADLINE;
+    loop {
+        let mailboxes =
+            Reader::open(&place.archive()).and_then(|reader| reader.mailboxes()).unwrap_or_default();
+        let standing = mailboxes.iter().filter_map(|m| m.standing.as_ref());
+        let found = standing.filter(|s| wanted.contains(&s.state)).count();
+        if found >= count {
+            return;
+        }
+        assert!(Instant::now() < until, "{found} of {count}");
+        // The catalog tells nobody that it changed.
+        sleep_until(Instant::now() + std::time::Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_mailboxes_of_forty_accounts_share_few_connections() {
+    let accounts: Vec<Account> = (0..ACCOUNTS).map(|n| Account::new(user(n), "secret")).collect();
+    for account in &accounts {
+        account.mailbox("INBOX").append_all((0..5).map(|n| Draft::new(small(n))));
+        for name in OTHERS {
+            account.mailbox(name).append_all((0..5).map(|n| Draft::new(small(n))));
+        }
+    }
+    let server = MailboxServer::start(&Service::new(accounts.clone()), Security::None).await.unwrap();
+    let mut place = Place::new();
+    for number in 0..ACCOUNTS {
+        let more = format!("tls = \"none\"\nuser = \"{}\"\nmailboxes = [\"*\"]\n", user(number));
+        place.account(&format!("a{number}"), server.port(), &more);
+    }
+    let run = Running::start(place.command(&["run"]), false);
+    wait_for_states(&place, &[MailboxState::Idle, MailboxState::Polling], 200).await;
+    let service = server.service();
+    service.wait_for_command("IDLE", 40).await;
+    assert!(service.connections() <= 60, "{}", service.connections());
+    let idle = Reader::open(&place.archive()).unwrap().mailboxes().unwrap();
+    let idle: BTreeSet<_> = idle
+        .iter()
+        .filter(|m| m.standing.as_ref().is_some_and(|s| s.state == MailboxState::Idle))
+        .map(|m| m.mailbox.raw_name.as_str())
+        .collect();
+    assert_eq!(idle, BTreeSet::from(["INBOX"]), "the server tells of each account's INBOX");
+    // One connection serves five mailboxes, and an arrival is still told at once.
+    let mut follow = Running::start(place.command(&["follow"]), true);
+    accounts[17].mailbox("INBOX").append(small(1000));
+    follow.wait_for("\"mode\":\"live\"");
+    run.signal("TERM");
+    assert_eq!(run.end(), Some(0));
+    place.assert_whole(1001);
+}
