@@ -29,7 +29,7 @@ use crate::board::{Board, MailboxFacts};
 use crate::error::{Error, Result, quoted};
 use crate::message::Origin;
 use crate::progress::Progress;
-use crate::session::Session;
+use crate::session::{Session, Told};
 use crate::settings::{Account, Since};
 use crate::store;
 
@@ -95,6 +95,8 @@ pub struct Mailbox {
     pass: Pass,
     /// `since = "now"`, and the mailbox began anew: what came before we last looked is left out.
     floor: Option<Timestamp>,
+    /// How it stood when the last whole pass began.
+    told: Option<Told>,
     /// State and reason that were recorded last.
     standing: Option<(MailboxState, Option<String>)>,
 }
@@ -145,6 +147,7 @@ impl Mailbox {
             mode: Mode::Backfill,
             pass: Pass::default(),
             floor: None,
+            told: None,
             standing: None,
         };
         shared.board.account(&account.id, |known| known.watch(mailbox.shown(), clock::now()));
@@ -181,6 +184,12 @@ impl Mailbox {
         self.mode = Mode::Live;
     }
 
+    /// How it stood when the last whole pass began: STATUS that says the same says that nothing is new.
+    #[must_use]
+    pub fn told(&self) -> Option<Told> {
+        self.told
+    }
+
     /// What the last pass did, whole or not.
     #[must_use]
     pub fn pass(&self) -> Pass {
@@ -194,6 +203,7 @@ impl Mailbox {
     /// As the session's; [`Error::Archive`]; what was committed before stays.
     pub async fn sync(&mut self, session: &mut Session) -> Result<Pass> {
         self.pass = Pass::default();
+        self.told = None;
         self.learn().await?;
         match self.whole_pass(session).await {
             Err(Error::Conflict) => {
@@ -313,6 +323,7 @@ impl Mailbox {
             self.recheck(session, examined.exists).await?;
         }
         self.compare_keywords(session, examined, began).await?;
+        self.told = examined.told();
         self.pass.open = self.known.open.len() as u64;
         self.tell_messages();
         self.proof_of_life();

@@ -22,6 +22,15 @@ pub struct Examined {
     pub empty: bool,
 }
 
+impl Examined {
+    /// The same as STATUS would tell it, where it says enough to tell whether anything has changed.
+    #[must_use]
+    pub fn told(&self) -> Option<Told> {
+        let Self { exists, uidvalidity, uidnext, modseq, .. } = *self;
+        uidnext.map(|_| Told { messages: Some(exists), uidvalidity: Some(uidvalidity), uidnext, modseq })
+    }
+}
+
 /// How a mailbox stands, without opening it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Told {

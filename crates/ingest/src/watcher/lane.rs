@@ -318,7 +318,7 @@ impl Lane {
             let Some(mailbox) = self.mailboxes.get(at) else { break };
             let unchanged = if at != open {
                 let now = status(session, mailbox).await?;
-                let unchanged = now.is_some() && now == *before;
+                let unchanged = now.is_some() && (now == *before || now == mailbox.told());
                 *before = now;
                 unchanged
             } else {

@@ -150,6 +150,30 @@ async fn announced_and_refused_extensions_are_done_without() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn all_that_changed_is_told_at_once_where_the_server_can() {
+    let told_at_once = "* 1 EXISTS\r\n* OK [UIDVALIDITY 5] x\r\n* OK [UIDNEXT 8] x\r\n* OK [HIGHESTMODSEQ 12] x\r\n* VANISHED (EARLIER) 1:6,9:4000000000\r\n* 1 FETCH (UID 7 FLAGS (\\Draft) MODSEQ (12))\r\n{tag} OK\r\n";
+    let gone = "* 0 EXISTS\r\n* OK [UIDVALIDITY 5] x\r\n* OK [UIDNEXT 8] x\r\n* OK [HIGHESTMODSEQ 14]\r\n* VANISHED (EARLIER) 1:7\r\n{tag} OK\r\n";
+    let resynced = |modseq: u64, answer: &str| {
+        counting("QRESYNC ENABLE", "0").answer(&format!("EXAMINE \"INBOX\" (QRESYNC (5 {modseq}))"), answer)
+    };
+    let server = Server::plain()
+        .script([greeted(), counting("QRESYNC ENABLE", "10").until("LOGOUT")])
+        .script([greeted(), resynced(10, told_at_once).until("LOGOUT")])
+        .script([greeted(), resynced(12, gone).until("LOGOUT")])
+        .start()
+        .await;
+    let place = Place::plain(server.port(), "");
+    for _ in 0..3 {
+        place.sync().assert_clean();
+    }
+    assert_eq!(told(&place), [flags(7, "$draft"), vanished(7)], "{}", server.transcript());
+    for connection in [2, 3] {
+        let lines = sent(&server, connection);
+        assert!(!lines.iter().any(|line| line.contains("CHANGEDSINCE")), "{}", server.transcript());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_resync_that_the_connection_does_not_survive_is_done_in_pieces() {
     let gone = "* 0 EXISTS\r\n* OK [UIDVALIDITY 5] x\r\n* OK [UIDNEXT 8] x\r\n* OK [HIGHESTMODSEQ 11]\r\n{tag} OK\r\n";
     let server = Server::plain()

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use tokio::time::{Instant, sleep_until};
 use vigie_archive::{MailboxState, Reader};
 use vigie_testkit::mailbox_server::{Account, Draft, MailboxServer, Security, Service};
+use vigie_testkit::server::{Server, serve, serve_cut};
 
 use crate::messages::small;
 use crate::place::{DEADLINE, Place, Running};
@@ -67,4 +68,23 @@ async fn two_hundred_mailboxes_of_forty_accounts_share_few_connections() {
     run.signal("TERM");
     assert_eq!(run.end(), Some(0));
     place.assert_whole(1001);
+}
+
+/// However many messages there are, a pass over a mailbox in which nothing happened takes few octets: the server says no
+/// more than this.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pass_over_a_quiet_mailbox_takes_few_octets() {
+    let account = Account::new("me", "secret");
+    account.mailbox("INBOX").append_all((0..6000).map(|n| Draft::new(small(n))));
+    let service = Service::new([account]);
+    let server =
+        Server::plain().script([serve(&service)]).script([serve_cut(&service, 16_000)]).start().await;
+    let place = Place::plain(server.port(), "");
+    assert_eq!(place.sync().stored(), 6000);
+    for _ in 0..3 {
+        let before = (service.commands("UID FETCH"), server.connections());
+        place.sync().assert_clean();
+        assert_eq!(service.commands("UID FETCH") - before.0, 1);
+        assert_eq!(server.connections() - before.1, 1, "it was not cut\n{}", server.transcript());
+    }
 }
