@@ -8,6 +8,7 @@ mod account;
 mod error;
 mod faces;
 mod load;
+mod oauth2;
 mod service;
 mod units;
 
@@ -21,6 +22,7 @@ pub use self::account::{Account, Pins, Tls};
 pub use self::error::ConfigError;
 pub use self::faces::{GiveUp, Metrics, Role, Supervisor, User, Web};
 pub use self::load::{Loaded, find};
+pub use self::oauth2::{Flow, OAuth2, Provider};
 pub use self::service::Service;
 pub use self::units::{Duration, Size};
 

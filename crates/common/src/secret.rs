@@ -10,14 +10,14 @@ use tokio::process::Command;
 /// A command that does not answer within this is a fault.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Where a secret is to be found; read anew at each use, so that a changed password needs no restart.
+/// Where a secret is to be found: the first line there, unless said otherwise. Read anew at each use, so that a changed password needs no restart.
 #[derive(Debug, Clone)]
 pub enum Secret {
-    /// First line of a file.
+    /// A file.
     File(PathBuf),
     /// An environment variable.
     Env(String),
-    /// First line that a program prints: program and arguments.
+    /// What a program prints: program and arguments.
     Command(Vec<String>),
     /// A file in `$CREDENTIALS_DIRECTORY` (systemd.exec(5)).
     Credential(String),
@@ -47,29 +47,39 @@ impl PartialEq for Secret {
 }
 
 impl Secret {
-    /// Reads the secret.
+    /// Reads the secret: its first line. `what` it is ("password") is for the error's words.
     ///
     /// # Errors
     /// It is not there, is empty, or the command failed or took longer than 30 s.
-    pub async fn read(&self) -> Result<SecretString, SecretError> {
-        match self {
-            Self::File(path) => {
-                self.first_line(tokio::fs::read(path).await.map_err(|e| self.fault(e.to_string()))?)
-            }
+    pub async fn read(&self, what: &str) -> Result<SecretString, SecretError> {
+        let text = self.text(what).await?;
+        match text.expose_secret().lines().next().filter(|line| !line.is_empty()) {
+            Some(line) => Ok(line.into()),
+            None => Err(self.fault(what, "it is empty".into())),
+        }
+    }
+
+    /// All that stands there.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read), but for what is empty.
+    pub async fn text(&self, what: &str) -> Result<SecretString, SecretError> {
+        let fault = |fault: String| self.fault(what, fault);
+        let bytes = match self {
+            Self::File(path) => tokio::fs::read(path).await.map_err(|e| fault(e.to_string()))?,
             Self::Credential(name) => {
                 let folder = std::env::var_os("CREDENTIALS_DIRECTORY")
-                    .ok_or_else(|| self.fault("CREDENTIALS_DIRECTORY is not set: this process was not started by systemd with credentials".into()))?;
+                    .ok_or_else(|| fault("CREDENTIALS_DIRECTORY is not set: this process was not started by systemd with credentials".into()))?;
                 let path = PathBuf::from(folder).join(name);
-                self.first_line(tokio::fs::read(path).await.map_err(|e| self.fault(e.to_string()))?)
+                tokio::fs::read(path).await.map_err(|e| fault(e.to_string()))?
             }
             Self::Env(name) => {
-                let value =
-                    std::env::var(name).map_err(|_| self.fault("it is not set, or not UTF-8".into()))?;
-                self.first_line(value.into_bytes())
+                std::env::var(name).map_err(|_| fault("it is not set, or not UTF-8".into()))?.into_bytes()
             }
-            Self::Command(words) => self.first_line(self.run(words).await?),
-            Self::Inline(secret) => Ok(secret.clone()),
-        }
+            Self::Command(words) => run(words).await.map_err(fault)?,
+            Self::Inline(secret) => return Ok(secret.clone()),
+        };
+        String::from_utf8(bytes).map(SecretString::from).map_err(|_| fault("it is not UTF-8".into()))
     }
 
     /// Whether others than its owner may read the file that holds it.
@@ -83,44 +93,33 @@ impl Secret {
         }
     }
 
-    /// Where it is sought, for messages.
+    /// Where it is sought, for messages; `what` it is comes first.
     #[must_use]
-    pub fn place(&self) -> String {
+    pub fn place(&self, what: &str) -> String {
         match self {
-            Self::File(path) => format!("password file {}", path.display()),
+            Self::File(path) => format!("{what} file {}", path.display()),
             Self::Env(name) => format!("environment variable {name}"),
-            Self::Command(words) => format!("password command {}", words.first().map_or("", String::as_str)),
+            Self::Command(words) => format!("{what} command {}", words.first().map_or("", String::as_str)),
             Self::Credential(name) => format!("systemd credential {name}"),
-            Self::Inline(_) => "password in the configuration".into(),
+            Self::Inline(_) => format!("{what} in the configuration"),
         }
     }
 
-    fn fault(&self, fault: String) -> SecretError {
-        SecretError { place: self.place(), fault }
+    fn fault(&self, what: &str, fault: String) -> SecretError {
+        SecretError { place: self.place(what), fault }
     }
+}
 
-    fn first_line(&self, bytes: Vec<u8>) -> Result<SecretString, SecretError> {
-        let text = String::from_utf8(bytes).map_err(|_| self.fault("it is not UTF-8".into()))?;
-        match text.lines().next().filter(|line| !line.is_empty()) {
-            Some(line) => Ok(line.into()),
-            None => Err(self.fault("it is empty".into())),
-        }
-    }
-
-    async fn run(&self, words: &[String]) -> Result<Vec<u8>, SecretError> {
-        let (program, arguments) = words.split_first().ok_or_else(|| self.fault("it is empty".into()))?;
-        let mut command = Command::new(program);
-        command.args(arguments).stdin(std::process::Stdio::null()).kill_on_drop(true);
-        let output = tokio::time::timeout(COMMAND_DEADLINE, command.output())
-            .await
-            .map_err(|_| self.fault(format!("no answer within {} s", COMMAND_DEADLINE.as_secs())))?
-            .map_err(|e| self.fault(e.to_string()))?;
-        if output.status.success() {
-            Ok(output.stdout)
-        } else {
-            Err(self.fault(format!("it ended with {}", output.status)))
-        }
-    }
+/// What a program prints. Its own words of a failure may hold the secret, so they are not repeated.
+async fn run(words: &[String]) -> Result<Vec<u8>, String> {
+    let (program, arguments) = words.split_first().ok_or("it is empty")?;
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(std::process::Stdio::null()).kill_on_drop(true);
+    let output = tokio::time::timeout(COMMAND_DEADLINE, command.output())
+        .await
+        .map_err(|_| format!("no answer within {} s", COMMAND_DEADLINE.as_secs()))?
+        .map_err(|e| e.to_string())?;
+    if output.status.success() { Ok(output.stdout) } else { Err(format!("it ended with {}", output.status)) }
 }
 
 #[cfg(test)]
@@ -132,25 +131,25 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("password");
         std::fs::write(&path, "canary with space \r\nmore\n").unwrap();
-        let secret = Secret::File(path).read().await.unwrap();
+        let secret = Secret::File(path).read("password").await.unwrap();
         assert_eq!(secret.expose_secret(), "canary with space ");
     }
 
     #[tokio::test]
     async fn a_command_gives_its_first_line_and_its_failure_is_named_without_its_output() {
         let command = |script: &str| Secret::Command(vec!["sh".into(), "-c".into(), script.into()]);
-        assert_eq!(command("echo canary").read().await.unwrap().expose_secret(), "canary");
-        let error = command("echo canary; exit 3").read().await.unwrap_err().to_string();
+        assert_eq!(command("echo canary").read("password").await.unwrap().expose_secret(), "canary");
+        let error = command("echo canary; exit 3").read("password").await.unwrap_err().to_string();
         assert_eq!(error, "password command sh: it ended with exit status: 3");
     }
 
     #[tokio::test]
     async fn what_is_missing_or_empty_is_said() {
-        let error = Secret::Env("VIGIE_TEST_NO_SUCH".into()).read().await.unwrap_err().to_string();
+        let error = Secret::Env("VIGIE_TEST_NO_SUCH".into()).read("password").await.unwrap_err().to_string();
         assert_eq!(error, "environment variable VIGIE_TEST_NO_SUCH: it is not set, or not UTF-8");
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("empty");
         std::fs::write(&path, "\n").unwrap();
-        assert!(Secret::File(path).read().await.unwrap_err().to_string().ends_with("it is empty"));
+        assert!(Secret::File(path).read("password").await.unwrap_err().to_string().ends_with("it is empty"));
     }
 }

@@ -3,13 +3,15 @@
 //! | code | subject | when |
 //! |---|---|---|
 //! | `credentials-refused` | account | the server does not know the user with this password |
+//! | `token-refused` | account | whoever gives out its access tokens gives none |
+//! | `token-expiring` | account | the login by which it gets access tokens ends within three days |
 //! | `account-unreachable` | account | a connection failed twice in a row |
 //! | `mailbox-stale` | account/mailbox | watched, and no proof of life for 15 minutes |
 //! | `uids-open` | account/mailbox | messages stay open after three tries |
 //! | `disk-low` | archive | less than `min_free` is free, or the disk is full |
 //! | `archive-failed` | archive | nothing can be stored for another reason |
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use vigie_archive::is_stale;
 use vigie_common::config::Size;
 use vigie_web::Alarm;
@@ -22,6 +24,9 @@ const TIMES: u32 = 2;
 /// A message that stays open after so many tries needs a person.
 pub const TRIES: u32 = 3;
 
+/// A login that ends within this needs a person: over a weekend, too.
+const EXPIRING: SignedDuration = SignedDuration::from_hours(3 * 24);
+
 /// The alarms that hold now.
 #[must_use]
 pub fn alarms(known: &Known, now: Timestamp) -> Vec<Alarm> {
@@ -29,6 +34,7 @@ pub fn alarms(known: &Known, now: Timestamp) -> Vec<Alarm> {
     alarms.extend(of_archive(known));
     for (id, account) in &known.accounts {
         alarms.extend(of_account(id, account));
+        alarms.extend(expiring(id, account, now));
         for (shown, mailbox) in &account.mailboxes {
             let subject = format!("{id}/{shown}");
             alarms.extend(stale(&subject, mailbox, now));
@@ -58,11 +64,16 @@ fn of_archive(known: &Known) -> Option<Alarm> {
 /// One for the account: refused credentials before all else.
 fn of_account(id: &str, account: &AccountFacts) -> Option<Alarm> {
     let troubles = account.troubles.values().filter(|t| !matches!(t.error, Error::Archive(_)));
-    let refused = troubles.clone().find(|t| matches!(t.error, Error::Credentials { .. }));
+    let refused = troubles.clone().find(|t| t.error.is_refusal());
     if let Some(Trouble { since, error, next_try, .. }) = refused {
-        let text =
-            format!("{error}; correct them and restart ingest, it tries again by itself at {next_try:.0}");
-        return Some(alarm("credentials-refused", id, *since, text));
+        let (code, what) = match error {
+            Error::Token { .. } => ("token-refused", "it"),
+            _ => ("credentials-refused", "them"),
+        };
+        let text = format!(
+            "{error}; once a file is changed to correct {what} it is tried at once, else at {next_try:.0}"
+        );
+        return Some(alarm(code, id, *since, text));
     }
     let lasting = troubles.filter(|t| t.times >= TIMES);
     let Trouble { since, times, error, next_try } = lasting.min_by_key(|trouble| trouble.since)?;
@@ -70,6 +81,18 @@ fn of_account(id: &str, account: &AccountFacts) -> Option<Alarm> {
         "{error}; failed {times} times in a row, the next try is at {next_try:.0}; `vigie-ingest check` tries now"
     );
     Some(alarm("account-unreachable", id, *since, text))
+}
+
+/// A login that ends, as long as it is still good.
+fn expiring(id: &str, account: &AccountFacts, now: Timestamp) -> Option<Alarm> {
+    let (.., ends) = account.token.as_ref()?.kept?;
+    let ends = ends?;
+    let since = ends.checked_sub(EXPIRING).unwrap_or(Timestamp::MIN);
+    let is_refused = account.troubles.values().any(|t| t.error.is_refusal());
+    (now >= since && !is_refused).then(|| {
+        let text = format!("the login by which access tokens are got ends at {ends:.0}; run `vigie-ingest login {id}` before, ingest goes on meanwhile");
+        alarm("token-expiring", id, since, text)
+    })
 }
 
 fn stale(subject: &str, mailbox: &MailboxFacts, now: Timestamp) -> Option<Alarm> {
@@ -101,7 +124,7 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
-    use crate::board::Board;
+    use crate::board::{Board, TokenFacts};
 
     const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
@@ -169,6 +192,21 @@ mod tests {
         met(&board, 1, &lost(), 2);
         met(&board, 0, &Error::Credentials { user: "me".into(), text: "no".into() }, 3);
         assert_eq!(told(&board, 3), one("credentials-refused", "a", 3));
+    }
+
+    #[test]
+    fn a_login_that_ends_is_told_three_days_before_and_one_that_has_ended_instead() {
+        let board = board();
+        let ends = at(4 * 24 * 60);
+        board.account("a", |account| {
+            account.token =
+                Some(TokenFacts { kept: Some((at(0), at(0), Some(ends))), ..TokenFacts::default() });
+            account.alive("INBOX", at(24 * 60));
+        });
+        assert_eq!(told(&board, 24 * 60 - 1), []);
+        assert_eq!(told(&board, 24 * 60), one("token-expiring", "a", 24 * 60));
+        met(&board, 0, &Error::Token { user: "me".into(), text: "over".into() }, 24 * 60 + 1);
+        assert_eq!(told(&board, 24 * 60 + 1), one("token-refused", "a", 24 * 60 + 1));
     }
 
     #[test]

@@ -48,6 +48,21 @@ pub struct AccountFacts {
     pub failed: u64,
     /// Connections that ended in trouble or were not made, by what it was.
     pub reconnects: BTreeMap<&'static str, u64>,
+    /// Its access tokens, once one was asked for.
+    pub token: Option<TokenFacts>,
+}
+
+/// Access tokens of an account.
+#[derive(Debug, Clone, Default)]
+pub struct TokenFacts {
+    /// How many were given out since the start of the process.
+    pub granted: u64,
+    /// How often none was, until a person acts.
+    pub refused: u64,
+    /// How often whoever gives them out was not to be reached, or not well.
+    pub failed: u64,
+    /// Of the login that is kept: when it was made, when last used, when it ends as far as is known.
+    pub kept: Option<(Timestamp, Timestamp, Option<Timestamp>)>,
 }
 
 /// What a connection met, and nothing went well since.
@@ -127,7 +142,7 @@ impl AccountFacts {
     pub fn stands(&self, state: MailboxState) -> bool {
         let alone = match self.troubles.values().next().map(|trouble| &trouble.error) {
             None => MailboxState::Connecting,
-            Some(Error::Credentials { .. }) => MailboxState::Refused,
+            Some(error) if error.is_refusal() => MailboxState::Refused,
             Some(_) => MailboxState::BackingOff,
         };
         let none = self.mailboxes.is_empty();

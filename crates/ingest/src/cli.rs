@@ -2,12 +2,14 @@
 
 mod check;
 mod follow;
+mod login;
 mod parse;
 mod run;
 mod schema;
 mod status;
 mod sync;
 mod table;
+mod token;
 mod verify;
 
 use std::sync::Arc;
@@ -55,6 +57,10 @@ enum Command {
     Follow(follow::Arguments),
     /// Check that the archive is complete and undamaged
     Verify(verify::Arguments),
+    /// Log an account in at whoever gives out its access tokens, and try it
+    Login(login::Arguments),
+    /// Tell how old the login of an account is, and when it ends
+    Token(token::Arguments),
 }
 
 impl Cli {
@@ -73,6 +79,8 @@ impl Cli {
             Command::Status(arguments) => status::run(&self.settings()?, arguments),
             Command::Follow(arguments) => follow::run(&self.settings()?, arguments),
             Command::Verify(arguments) => verify::run(&self.settings()?, arguments),
+            Command::Login(arguments) => login::run(&self.settings()?, arguments),
+            Command::Token(arguments) => token::run(&self.settings()?, arguments),
         }
     }
 
@@ -161,7 +169,7 @@ fn archive_exit(error: &vigie_archive::Error) -> Exit {
 fn exit_for(error: &crate::error::Error) -> Exit {
     use crate::error::Error;
     match error {
-        Error::Credentials { .. } | Error::Secret(_) => Exit::Refused,
+        Error::Credentials { .. } | Error::Token { .. } | Error::Secret(_) => Exit::Refused,
         Error::Archive(error) => archive_exit(error),
         Error::Internal(_) => Exit::Internal,
         Error::Stopped => Exit::Incomplete,

@@ -55,8 +55,16 @@ pub enum Error {
         /// What the server said.
         text: String,
     },
-    /// The password cannot be had.
-    #[error("no password: {0}")]
+    /// Stop asking: whoever gives out access tokens gives none until a person acts.
+    #[error("no access token for {user}: {text}")]
+    Token {
+        /// Login name.
+        user: String,
+        /// Why, and what to do.
+        text: String,
+    },
+    /// A secret that logging in takes cannot be had.
+    #[error("cannot log in: {0}")]
     Secret(Arc<SecretError>),
     /// The server cannot do what is needed.
     #[error("{0}")]
@@ -88,6 +96,7 @@ impl Error {
             Self::Lost { .. } => "lost",
             Self::Refused { .. } => "refused",
             Self::Credentials { .. } => "credentials",
+            Self::Token { .. } => "token",
             Self::Secret(_) => "password",
             Self::Unsuitable(_) => "unsuitable",
             Self::Archive(_) => "archive",
@@ -95,6 +104,19 @@ impl Error {
             Self::Stopped => "stopped",
             Self::Internal(_) => "internal",
         }
+    }
+
+    /// Whether a person has to act before it is of use to try again.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Credentials { .. } | Self::Token { .. })
+    }
+
+    /// Whether the server ended a session because its access token has come to its end (Exchange Online: `BYE Session
+    /// invalidated - AccessTokenExpired`).
+    #[must_use]
+    pub fn is_end_of_token(&self) -> bool {
+        matches!(self, Self::Lost { cause, .. } if cause.contains("AccessTokenExpired"))
     }
 
     /// Whether there is too little room to store anything.

@@ -10,6 +10,7 @@ pub mod guard;
 pub mod health;
 pub mod mailbox;
 pub mod message;
+pub mod oauth;
 pub mod parse;
 pub mod plan;
 pub mod progress;

@@ -1,6 +1,8 @@
 //! The configuration that ingest needs, validated.
 
+mod oauth2;
 mod patterns;
+mod sign_in;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -10,10 +12,11 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use vigie_common::config::{self, ConfigError, Loaded, Tls};
-use vigie_common::secret::Secret;
 use vigie_common::text::inert;
 
+pub use self::oauth2::OAuth2;
 pub use self::patterns::Patterns;
+pub use self::sign_in::SignIn;
 use crate::transport::Pin;
 
 /// What ingest needs to know.
@@ -58,8 +61,8 @@ pub struct Account {
     pub pins: Vec<Pin>,
     /// Login name.
     pub user: String,
-    /// Where the password is.
-    pub password: Secret,
+    /// How it shows who it is.
+    pub sign_in: SignIn,
     /// Which mailboxes.
     pub mailboxes: Patterns,
     /// What is left out.
@@ -92,12 +95,11 @@ impl Settings {
             if !ids.insert(account.id.clone()) {
                 return Err(fault("another account has the same id; each needs its own".into()));
             }
-            if account.password.is_exposed() {
+            for place in account.sign_in.exposed() {
                 warnings.push(format!(
-                    "{}: account {}: {} can be read by others; keep the password in a file of mode 0600 and name it by password_file",
+                    "{}: account {}: {place} can be read by others; keep it in a file of mode 0600",
                     loaded.place(raw.span()),
                     account.id,
-                    account.password.place()
                 ));
             }
             accounts.push(account);
@@ -156,7 +158,7 @@ impl Account {
             ca_file: raw.ca_file.as_deref().map(|path| loaded.beside(path)),
             pins: pins(raw)?,
             user: raw.user.clone(),
-            password: password(raw, loaded)?,
+            sign_in: SignIn::from_config(raw, loaded)?,
             mailboxes: Patterns::parse(&raw.mailboxes)?,
             since: raw.since.as_deref().map(since).transpose()?,
         })
@@ -175,22 +177,6 @@ fn pins(raw: &config::Account) -> Result<Vec<Pin>, String> {
             Err("pin and ca_file are both set, and with a pin no authority is asked; keep one".into())
         }
         (None, _) => Ok(pins),
-    }
-}
-
-fn password(raw: &config::Account, loaded: &Loaded) -> Result<Secret, String> {
-    let given = [
-        raw.password_file.as_deref().map(|path| Secret::File(loaded.beside(path))),
-        raw.password_env.clone().map(Secret::Env),
-        raw.password_command.clone().map(Secret::Command),
-        raw.password_credential.clone().map(Secret::Credential),
-        raw.password.clone().map(Secret::Inline),
-    ];
-    let mut given = given.into_iter().flatten();
-    match (given.next(), given.next()) {
-        (Some(secret), None) => Ok(secret),
-        (None, _) => Err("no password: set password_file (or password_env, password_command, password_credential)".into()),
-        (Some(_), Some(_)) => Err("more than one of password_file, password_env, password_command, password_credential and password is set; keep one".into()),
     }
 }
 

@@ -16,6 +16,7 @@ pub use self::pin::Pin;
 use self::tls::{Encrypted, Trust};
 use crate::error::{Error, Result};
 use crate::guard::{Guard, Limits};
+use crate::oauth::Tokens;
 use crate::settings::Account;
 
 /// Handshakes at the same time: each costs some 40 ms of one core to read the system's authorities.
@@ -39,15 +40,23 @@ pub fn guarded(stream: Box<dyn Transport>) -> Wire {
 #[derive(Debug, Clone)]
 pub struct Dialer {
     handshakes: Arc<Semaphore>,
+    /// By which accounts without a password log in.
+    pub tokens: Tokens,
 }
 
 impl Default for Dialer {
     fn default() -> Self {
-        Self { handshakes: Arc::new(Semaphore::new(HANDSHAKES)) }
+        Self::new(Tokens::default())
     }
 }
 
 impl Dialer {
+    /// For accounts that log in by `tokens`.
+    #[must_use]
+    pub fn new(tokens: Tokens) -> Self {
+        Self { handshakes: Arc::new(Semaphore::new(HANDSHAKES)), tokens }
+    }
+
     /// A TCP connection to the account's host.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //! at work. Trouble with a provider never ends the process.
 
 mod accounts;
+mod corrected;
 mod lane;
 
 use std::collections::BTreeSet;
@@ -16,6 +17,7 @@ use vigie_common::clock;
 use vigie_common::document::MailboxSource;
 
 pub use self::accounts::{Accounts, Changed};
+use self::corrected::Corrected;
 use self::lane::{Lane, Left};
 use crate::beat::Beat;
 use crate::error::{Error, Result};
@@ -43,6 +45,7 @@ pub async fn watch(shared: Shared, dialer: Dialer, account: Arc<Account>) {
     let mut refused = Backoff::new(REFUSED.0, REFUSED.1, JITTER);
     shared.board.account(&account.id, |_| ());
     loop {
+        let before = Corrected::since_now(&account);
         let (error, wait) = match looked_after(&shared, &dialer, &account).await {
             Ok(Left::Stopped) | Err(Error::Stopped) => return,
             Ok(Left::Changed) => {
@@ -53,10 +56,10 @@ pub async fn watch(shared: Shared, dialer: Dialer, account: Arc<Account>) {
                 trouble.reset();
                 continue;
             }
-            Err(error @ Error::Credentials { .. }) => {
+            Err(error) if error.is_refusal() => {
                 set_state(&shared, &account, MailboxState::Refused, &error).await;
                 let wait = refused.next(rand::random());
-                tracing::error!(account = account.id, %error, next_try_s = wait.as_secs(), "credentials refused: this account stands still; correct them and restart, or wait for the next try");
+                tracing::error!(account = account.id, %error, next_try_s = wait.as_secs(), "refused: this account stands still until that is corrected");
                 (error, wait)
             }
             Err(error) => {
@@ -70,6 +73,10 @@ pub async fn watch(shared: Shared, dialer: Dialer, account: Arc<Account>) {
         let beat = shared.beats.begin(&account.id);
         tokio::select! {
             () = beat.during(wait, sleep(wait)) => {}
+            () = before.changed(&dialer.tokens, &account), if error.is_refusal() => {
+                tracing::info!(account = account.id, "what it logs in by was changed: trying again");
+                refused.reset();
+            }
             () = shared.shutdown.cancelled() => return,
         }
     }

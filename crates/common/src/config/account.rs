@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use super::OAuth2;
+
 /// `[[account]]`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -37,6 +39,11 @@ pub struct Account {
     /// The password itself: works, but everybody who can read the file has it.
     #[schemars(with = "Option<String>")]
     pub password: Option<SecretString>,
+    /// Instead of a password: command that prints an access token, alone or as JSON with `access_token` and
+    /// `expires_in`.
+    pub token_command: Option<Vec<String>>,
+    /// Instead of a password: access tokens that are got here.
+    pub oauth2: Option<OAuth2>,
     /// Patterns of mailboxes: `/` for the delimiter, `*` anything, `%` one level, `!` excludes, the last
     /// match wins.
     #[serde(default = "inbox")]

@@ -45,6 +45,7 @@ pub(super) fn text(known: &Known) -> String {
             page.sample(&[("account", id), ("reason", reason)], times);
         }
     }
+    tokens(&mut page, known);
     page.family(
         "vigie_mailbox_messages",
         "gauge",
@@ -65,6 +66,34 @@ pub(super) fn text(known: &Known) -> String {
         }
     }
     page.text
+}
+
+/// Of the accounts that log in by access tokens.
+fn tokens(page: &mut Page, known: &Known) {
+    let all =
+        || known.accounts.iter().filter_map(|(id, account)| Some((id.as_str(), account.token.as_ref()?)));
+    if all().next().is_none() {
+        return;
+    }
+    page.family("vigie_ingest_token_refresh_total", "counter", "Access tokens asked for.");
+    for (id, token) in all() {
+        for (result, times) in [("ok", token.granted), ("refused", token.refused), ("failed", token.failed)] {
+            page.sample(&[("account", id), ("result", result)], times);
+        }
+    }
+    page.family(
+        "vigie_ingest_login_timestamp_seconds",
+        "gauge",
+        "Of the login that access tokens are got by: when it was made, last used, and ends as far as is known.",
+    );
+    for (id, token) in all() {
+        let Some((made, used, ends)) = token.kept else { continue };
+        for (event, at) in [("made", Some(made)), ("used", Some(used)), ("ends", ends)] {
+            if let Some(at) = at {
+                page.sample(&[("account", id), ("event", event)], at.as_second());
+            }
+        }
+    }
 }
 
 fn mailboxes(page: &mut Page, id: &str, account: &AccountFacts) {

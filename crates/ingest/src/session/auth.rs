@@ -1,4 +1,7 @@
-//! AUTHENTICATE PLAIN (RFC 4616), or LOGIN where the server has nothing better.
+//! AUTHENTICATE PLAIN (RFC 4616), or LOGIN where the server has nothing better; by an access token where the account has
+//! one.
+
+mod bearer;
 
 use async_imap::Client;
 use secrecy::{ExposeSecret, SecretString};
@@ -8,7 +11,8 @@ use super::Capabilities;
 use crate::command::{Channel, SILENCE};
 use crate::error::{Error, Result, quoted};
 use crate::guard::Mode;
-use crate::settings::Account;
+use crate::oauth::{Access, Tokens};
+use crate::settings::{Account, SignIn};
 use crate::transport::Wire;
 
 /// Answers the one challenge of PLAIN.
@@ -22,13 +26,46 @@ impl async_imap::Authenticator for Plain {
     }
 }
 
+/// What an account shows.
+pub(super) enum Credential {
+    Password(SecretString),
+    Token(Access),
+}
+
+/// What `account` shows.
+///
+/// # Errors
+/// It cannot be had.
+pub(super) async fn credential(account: &Account, tokens: &Tokens) -> Result<Credential> {
+    match &account.sign_in {
+        SignIn::Password(secret) => {
+            let password = secret.read("password").await.map_err(|e| Error::Secret(e.into()))?;
+            Ok(Credential::Password(password))
+        }
+        _ => tokens.access(account, None).await.map(Credential::Token),
+    }
+}
+
 pub(super) async fn login(
     mut client: Client<Wire>,
     offered: &Capabilities,
     account: &Account,
-    password: &SecretString,
+    tokens: &Tokens,
+    credential: Credential,
 ) -> Result<Channel> {
     client.get_mut().set_mode(Mode::Authenticating);
+    match credential {
+        Credential::Password(password) => by_password(client, offered, account, &password).await,
+        Credential::Token(access) => bearer::login(client, offered, account, tokens, access).await,
+    }
+}
+
+async fn by_password(
+    client: Client<Wire>,
+    offered: &Capabilities,
+    account: &Account,
+    password: &SecretString,
+) -> Result<Channel> {
     let answered = if offered.has("AUTH=PLAIN") {
         let response = SecretString::from(format!("\0{}\0{}", account.user, password.expose_secret()));
         timeout(SILENCE, client.authenticate("PLAIN", Plain(response))).await
@@ -41,13 +78,15 @@ pub(super) async fn login(
     };
     match answered {
         Ok(Ok(session)) => Ok(Channel::new(session)),
-        Ok(Err((error, _))) => Err(refused(error, account)),
+        Ok(Err((error, _))) => {
+            Err(refused(error, account, &format!("check `user` and the {}", account.sign_in.place())))
+        }
         Err(_) => Err(Error::Lost { during: "login", cause: "no answer".into() }),
     }
 }
 
 /// A refusal means the credentials, unless the server says that it is itself not well (RFC 5530).
-fn refused(error: async_imap::error::Error, account: &Account) -> Error {
+fn refused(error: async_imap::error::Error, account: &Account, advice: &str) -> Error {
     use async_imap::error::Error as Imap;
     match error {
         Imap::Io(error) => Error::lost("login", &error),
@@ -69,10 +108,7 @@ fn refused(error: async_imap::error::Error, account: &Account) -> Error {
             if transient.iter().any(|sign| folded.contains(&sign.to_ascii_lowercase())) {
                 Error::Refused { command: "login", text }
             } else {
-                Error::Credentials {
-                    user: account.user.clone(),
-                    text: format!("{text}; check `user` and the {}", account.password.place()),
-                }
+                Error::Credentials { user: account.user.clone(), text: format!("{text}; {advice}") }
             }
         }
         Imap::Validate(_) => Error::Unsuitable("user or password holds a line end".into()),

@@ -53,7 +53,7 @@ pub async fn presented(dialer: &Dialer, account: &Account) -> Result<Pin> {
 
 async fn steps(dialer: &Dialer, account: &Account) -> Result<Session> {
     // Before anything is asked of the server: a password that cannot be read is no reason to knock.
-    let password = account.password.read().await.map_err(|e| Error::Secret(e.into()))?;
+    let credential = auth::credential(account, &dialer.tokens).await?;
     let stream = Box::new(dialer.tcp(account).await?);
     let mut client = match account.tls {
         Tls::Implicit => greeted(guarded(dialer.tls(account, stream).await?)).await?,
@@ -64,7 +64,7 @@ async fn steps(dialer: &Dialer, account: &Account) -> Result<Session> {
         }
     };
     let offered = capabilities(&mut client).await?;
-    let mut channel = auth::login(client, &offered, account, &password).await?;
+    let mut channel = auth::login(client, &offered, account, &dialer.tokens, credential).await?;
     let mut capabilities = Capabilities::default();
     channel
         .run("CAPABILITY", "CAPABILITY", |response| {

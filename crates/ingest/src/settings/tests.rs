@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use vigie_common::config::{Flow, Provider};
+use vigie_common::secret::Secret;
+
 use super::*;
 
 fn settings(account: &str) -> Result<Settings, String> {
@@ -15,7 +18,9 @@ fn five_lines_are_enough() {
     let settings = settings("password_file = \"secrets/a\"").unwrap();
     let account = settings.accounts.first().unwrap();
     assert_eq!((account.port, account.tls), (993, Tls::Implicit));
-    assert!(matches!(&account.password, Secret::File(path) if path == Path::new("conf/secrets/a")));
+    assert!(
+        matches!(&account.sign_in, SignIn::Password(Secret::File(path)) if path == Path::new("conf/secrets/a"))
+    );
     assert!(account.mailboxes.includes("INBOX") && !account.mailboxes.includes("Other"));
     assert!(settings.archive.root.is_absolute() && settings.archive.root.ends_with("conf/archive"));
 }
@@ -74,4 +79,59 @@ fn clear_text_is_for_loopback() {
 fn since_is_a_date_or_now() {
     assert_eq!(since("now"), Ok(Since::Now));
     assert_eq!(since("2026-01-01"), Ok(Since::Date("2026-01-01T00:00:00Z".parse().unwrap())));
+}
+
+fn oauth2(keys: &str) -> Result<std::sync::Arc<OAuth2>, String> {
+    match settings(&format!("[account.oauth2]\n{keys}"))?.accounts.remove(0).sign_in {
+        SignIn::OAuth2(oauth2) => Ok(oauth2),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn oauth2_follows_from_few_keys() {
+    let device = oauth2("provider = \"microsoft\"\nclient_id = \"c\"").unwrap();
+    assert_eq!((device.flow, device.provider), (Flow::Device, Provider::Microsoft));
+    assert_eq!(device.token_url, "https://login.microsoftonline.com/common/oauth2/v2.0/token");
+    assert_eq!(device.kept, Path::new("conf/tokens/a.json"));
+    let shared = "provider = \"microsoft\"\nflow = \"client_credentials\"\ntenant = \"example.org\"\nclient_id = \"c\"\nclient_secret_file = \"s\"";
+    let shared = oauth2(shared).unwrap();
+    assert_eq!(shared.scope, "https://outlook.office365.com/.default");
+    assert!(matches!(&shared.client_secret, Some(Secret::File(path)) if path == Path::new("conf/s")));
+    let google = oauth2("provider = \"google\"\nclient_id = \"c\"\nclient_secret_env = \"S\"").unwrap();
+    assert_eq!((google.flow, google.scope.as_str()), (Flow::Loopback, "https://mail.google.com/"));
+    assert_eq!(oauth2("provider = \"google\"\nkey_file = \"k.json\"").unwrap().flow, Flow::ServiceAccount);
+}
+
+#[test]
+fn oauth2_that_cannot_work_is_told() {
+    let custom = "provider = \"custom\"\nclient_id = \"c\"\nflow = \"refresh_token\"\n";
+    for (keys, said) in [
+        (
+            "provider = \"microsoft\"".into(),
+            "account a: [account.oauth2]: flow = \"device\" needs `client_id`",
+        ),
+        ("provider = \"microsoft\"\nflow = \"client_credentials\"".into(), "needs `tenant`"),
+        ("provider = \"microsoft\"\ntenant = \"a/b\"".into(), "is neither an id nor a domain"),
+        ("provider = \"google\"\nflow = \"device\"".into(), "use \"loopback\""),
+        ("provider = \"google\"\nclient_id = \"c\"".into(), "needs `client_secret_file`"),
+        ("provider = \"custom\"".into(), "needs `flow`"),
+        (custom.to_owned(), "needs `token_url`"),
+        (
+            format!("{custom}token_url = \"http://example.org/t\""),
+            "secrets are not sent to http://example.org/t",
+        ),
+        (format!("{custom}token_url = \"https://u:p@example.org/t\""), "names no host, or a user"),
+        (format!("{custom}token_url = \"https://example.org\"\nkey_file = \"k\""), "key_file is for"),
+        (format!("{custom}tenant = \"t\""), "tenant is for"),
+        (
+            format!("{custom}client_secret = \"a\"\nclient_secret_env = \"b\""),
+            "more than one of client_secret_file",
+        ),
+    ] {
+        let error = oauth2(&keys).unwrap_err();
+        assert!(error.contains(said), "{keys}: {error}");
+    }
+    let both = settings("password_env = \"X\"\ntoken_command = [\"t\"]").unwrap_err();
+    assert!(both.contains("more than one of"), "{both}");
 }

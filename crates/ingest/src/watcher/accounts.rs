@@ -14,6 +14,7 @@ use vigie_common::clock;
 use super::{connections_each, watch};
 use crate::error::Error;
 use crate::mailbox::Shared;
+use crate::oauth::Tokens;
 use crate::settings::Account;
 use crate::transport::Dialer;
 
@@ -52,7 +53,8 @@ impl Accounts {
     /// None yet.
     #[must_use]
     pub fn new(shared: Shared) -> Self {
-        Self { shared, dialer: Dialer::default(), running: BTreeMap::new() }
+        let dialer = Dialer::new(Tokens::told_on(shared.board.clone()));
+        Self { shared, dialer, running: BTreeMap::new() }
     }
 
     /// From now on these accounts are watched, and no others. Those that are as before are left alone, unless they wait

@@ -127,16 +127,19 @@ impl Lane {
                     return Ok(Left::Stopped);
                 }
                 // The whole account waits: see `watch`.
-                Err(error @ Error::Credentials { .. }) => {
+                Err(error) if error.is_refusal() => {
                     self.set_state(
                         MailboxState::Refused,
                         Some(error.to_string()),
-                        Some("correct user or password, then restart".into()),
+                        Some("correct what it says; a changed file is tried at once".into()),
                     )
                     .await;
                     return Err(error);
                 }
                 Err(error) => {
+                    if error.is_end_of_token() {
+                        self.dialer.tokens.forget(&self.account.id).await;
+                    }
                     if self.backing_off(&error).await == Left::Stopped {
                         return Ok(Left::Stopped);
                     }
