@@ -11,6 +11,7 @@ mod loopback;
 mod tokens;
 mod words;
 
+use memchr::memmem;
 use secrecy::{ExposeSecret, SecretString};
 
 pub use self::client::Client;
@@ -22,30 +23,35 @@ use crate::error::quoted;
 
 /// What somebody else says, fit for an error: cut, made inert, and without what it repeats of our `secrets`.
 pub(crate) fn scrubbed(text: &str, secrets: &[&SecretString]) -> String {
-    quoted(&without(text, secrets))
+    /// Nothing beyond is quoted.
+    const LOOKED_AT: usize = 1000;
+    let text: String = text.chars().take(LOOKED_AT).collect();
+    quoted(&without(&text, secrets))
 }
 
-/// `text` without what it repeats of our `secrets`.
+/// `text` without the words that repeat a piece of our `secrets`.
 pub(crate) fn without(text: &str, secrets: &[&SecretString]) -> String {
-    /// Shorter pieces of a secret tell nothing, and are words.
+    /// Shorter pieces tell nothing, and are words.
     const PIECE: usize = 12;
-    let is_part = |word: &str| {
-        word.len() >= PIECE && secrets.iter().any(|secret| secret.expose_secret().contains(word))
+    let repeats = |word: &str| {
+        let mut pieces = word.as_bytes().windows(PIECE);
+        pieces
+            .any(|piece| secrets.iter().any(|s| memmem::find(s.expose_secret().as_bytes(), piece).is_some()))
     };
-    let of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~' | '+' | '/');
+    let of_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~' | '+' | '/');
     let mut out = String::with_capacity(text.len());
     let mut word = String::new();
-    // The end flushes the last word.
-    for c in text.chars().chain(std::iter::once('\n')) {
-        if of_token(c) {
-            word.push(c);
-            continue;
+    // The last one has an end, too.
+    for c in text.chars().map(Some).chain([None]) {
+        match c {
+            Some(c) if of_word(c) => word.push(c),
+            end => {
+                out.push_str(if repeats(&word) { "[secret]" } else { &word });
+                word.clear();
+                out.extend(end);
+            }
         }
-        out.push_str(if is_part(&word) { "[secret]" } else { &word });
-        word.clear();
-        out.push(c);
     }
-    out.truncate(out.len().saturating_sub(1));
     out
 }
 
@@ -59,6 +65,7 @@ mod tests {
         for (said, told) in [
             ("unknown token ya29.canary-token-0123456789, sorry", "unknown token [secret], sorry"),
             ("bad: \"ya29.canary-token\"\u{1b}[2J", "bad: \"[secret]\"\\u{1b}[2J"),
+            ("canary-token... and xcanary-token-01x", "[secret] and [secret]"),
             ("see https://example.org/help", "see https://example.org/help"),
         ] {
             assert_eq!(scrubbed(said, &[&secret]), told);

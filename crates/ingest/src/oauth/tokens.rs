@@ -30,6 +30,8 @@ pub struct Tokens {
 #[derive(Debug, Default)]
 struct Slot {
     token: Option<SecretString>,
+    /// The mail server has taken it once.
+    accepted: bool,
     /// When it is to be got anew.
     until: Option<Instant>,
     /// What the disk did not take.
@@ -43,8 +45,9 @@ struct Slot {
 pub struct Access {
     /// What the mail server is shown.
     pub token: SecretString,
-    /// It was got just now: if it is refused, another one will be, too.
-    pub fresh: bool,
+    /// The mail server has taken it before. One that was never taken and is refused will be refused again; there is no use
+    /// in another one.
+    pub accepted: bool,
 }
 
 impl Tokens {
@@ -61,17 +64,23 @@ impl Tokens {
     pub async fn access(&self, account: &Account, refused: Option<&SecretString>) -> Result<Access> {
         let mut slot = self.slot(&account.id).lock_owned().await;
         if let Some(token) = slot.usable(refused) {
-            return Ok(Access { token, fresh: false });
+            return Ok(Access { token, accepted: slot.accepted });
         }
         slot.token = None;
         let (tokens, account) = (self.clone(), account.clone());
         // In a task of its own: who waits may go away, but what the server has given out must be kept.
         let renewed = tokio::spawn(async move { tokens.renew(slot, &account).await });
         let token = renewed.await.map_err(|e| Error::Internal(e.to_string()))??;
-        Ok(Access { token, fresh: true })
+        Ok(Access { token, accepted: false })
     }
 
-    /// The mail server ended a session because of its token, whatever was said of how long it lasts.
+    /// The mail server has taken `token`.
+    pub async fn accepted(&self, account: &str, token: &SecretString) {
+        let mut slot = self.slot(account).lock_owned().await;
+        slot.accepted |= slot.token.as_ref().is_some_and(|t| t.expose_secret() == token.expose_secret());
+    }
+
+    /// The mail server wants another token, whatever was said of how long this one lasts.
     pub async fn forget(&self, account: &str) {
         self.slot(account).lock_owned().await.token = None;
     }
@@ -137,5 +146,70 @@ impl Slot {
         let ahead = AHEAD.min(grant.lifetime / 2);
         self.until = now.checked_add(grant.lifetime.saturating_sub(ahead));
         self.token = Some(grant.access.clone());
+        self.accepted = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tokio::task::JoinSet;
+    use vigie_common::config::Loaded;
+
+    use super::*;
+    use crate::settings::Settings;
+
+    /// An account whose tokens come from a command that writes a line into `asked` each time.
+    fn account(asked: &Path, script: &str) -> Account {
+        let text = format!(
+            "[[account]]\nid = \"a\"\nhost = \"h\"\nuser = \"u\"\ntoken_command = [\"sh\", \"-c\", '''echo >> {}; {script}''']",
+            asked.display()
+        );
+        let loaded = Loaded::parse(Path::new("vigie.toml"), text, []).unwrap();
+        Settings::from_config(&loaded).unwrap().accounts.remove(0)
+    }
+
+    #[tokio::test]
+    async fn connections_that_ask_at_the_same_time_wait_for_one_answer() {
+        let place = tempfile::tempdir().unwrap();
+        let asked = place.path().join("asked");
+        let account = account(&asked, r#"echo "{\"access_token\":\"t$$\",\"expires_in\":3600}""#);
+        let account = Arc::new(account);
+        let tokens = Tokens::default();
+        let mut all = JoinSet::new();
+        for _ in 0..20 {
+            let (tokens, account) = (tokens.clone(), Arc::clone(&account));
+            all.spawn(async move { tokens.access(&account, None).await.unwrap().token });
+        }
+        let got = all.join_all().await;
+        let count = || std::fs::read_to_string(&asked).unwrap().lines().count();
+        assert_eq!(count(), 1);
+        assert!(got.iter().all(|token| token.expose_secret() == got[0].expose_secret()));
+        // One of them is refused: those who were refused the same one share the next.
+        for _ in 0..3 {
+            tokens.access(&account, Some(&got[0])).await.unwrap();
+        }
+        assert_eq!(count(), 2);
+        tokens.forget("a").await;
+        assert!(!tokens.access(&account, None).await.unwrap().accepted);
+        assert_eq!(count(), 3);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_may_go_away_and_the_answer_is_kept() {
+        let place = tempfile::tempdir().unwrap();
+        let asked = place.path().join("asked");
+        let script = "read line < gate; echo '{\"access_token\":\"t\",\"expires_in\":3600}'";
+        let gate = place.path().join("gate");
+        assert!(std::process::Command::new("mkfifo").arg(&gate).status().unwrap().success());
+        let account = account(&asked, &script.replace("gate", &gate.display().to_string()));
+        let tokens = Tokens::default();
+        let left = tokio::time::timeout(Duration::from_millis(1), tokens.access(&account, None)).await;
+        assert!(left.is_err());
+        let gate = gate.clone();
+        tokio::task::spawn_blocking(move || std::fs::write(gate, "go\n").unwrap()).await.unwrap();
+        assert_eq!(tokens.access(&account, None).await.unwrap().token.expose_secret(), "t");
+        assert_eq!(std::fs::read_to_string(&asked).unwrap().lines().count(), 1);
     }
 }

@@ -17,7 +17,7 @@ use crate::messages::server;
 use crate::place::{DEADLINE, Place, Running};
 
 /// `run` with a health page on a free port, and where that is; it is ready.
-async fn start(place: &Place, variables: &[(&str, &str)]) -> (Running, SocketAddr) {
+pub(crate) async fn start(place: &Place, variables: &[(&str, &str)]) -> (Running, SocketAddr) {
     let mut command = place.command(&["run"]);
     command.env("VIGIE_INGEST__LISTEN", "127.0.0.1:0").env("VIGIE_PROBE_TOKEN", "canary");
     command.envs(variables.iter().copied());
@@ -33,7 +33,7 @@ async fn start(place: &Place, variables: &[(&str, &str)]) -> (Running, SocketAdd
 }
 
 /// Status and body of a GET.
-async fn get(address: SocketAddr, path: &str, headers: &str) -> (u16, String) {
+pub(crate) async fn get(address: SocketAddr, path: &str, headers: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let host = if headers.contains("Host: ") { "" } else { "Host: localhost\r\n" };
     let request = format!("GET {path} HTTP/1.1\r\n{host}Connection: close\r\n{headers}\r\n");
@@ -45,14 +45,14 @@ async fn get(address: SocketAddr, path: &str, headers: &str) -> (u16, String) {
 }
 
 /// What `/readyz` tells the supervisor's probe.
-async fn readyz(address: SocketAddr) -> Value {
+pub(crate) async fn readyz(address: SocketAddr) -> Value {
     let (status, body) = get(address, "/readyz", "Authorization: Bearer canary\r\n").await;
     assert_eq!(status, 200, "{body}");
     serde_json::from_str(&body).unwrap()
 }
 
 /// Asks until there is an alarm of this code.
-async fn alarm(address: SocketAddr, code: &str) -> Value {
+pub(crate) async fn alarm(address: SocketAddr, code: &str) -> Value {
     let until = Instant::now() + DEADLINE;
     loop {
         let told = readyz(address).await;

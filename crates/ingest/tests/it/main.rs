@@ -17,6 +17,7 @@ mod health;
 mod idle;
 mod kill;
 mod messages;
+mod oauth;
 mod place;
 mod quiet;
 mod reload;

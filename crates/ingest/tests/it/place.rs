@@ -39,7 +39,11 @@ impl Place {
         std::fs::write(&password, "secret\n").unwrap();
         std::fs::set_permissions(&password, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         let host = if more.contains("tls = \"none\"") { "127.0.0.1" } else { "localhost" };
-        let password = if more.contains("password") { "" } else { "password_file = \"password\"\n" };
+        let password = if ["password", "oauth2", "token_command"].iter().any(|key| more.contains(key)) {
+            ""
+        } else {
+            "password_file = \"password\"\n"
+        };
         let user = if more.contains("user =") { "" } else { "user = \"me\"\n" };
         writeln!(
             self.config,

@@ -211,7 +211,7 @@ fn what_is_wrong_is_said_with_its_place_and_its_code() {
     place.account("a", 1, "tls = \"none\"\npassword_file = \"none\"");
     let summary = place.sync();
     assert_eq!(summary.code, Some(77));
-    assert!(summary.errors().concat().contains("no password: password file"), "{summary:?}");
+    assert!(summary.errors().concat().contains("cannot log in: password file"), "{summary:?}");
 
     // A folder that cannot be made: a file is in its way.
     let place = Place::new();

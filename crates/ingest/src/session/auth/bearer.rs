@@ -91,7 +91,7 @@ struct Challenge {
     scope: String,
 }
 
-/// Logs in by `access`. A token that was not got just now may have been revoked, so another one is tried once.
+/// Logs in by `access`. A token that was good before may have been revoked, so another one is tried once.
 pub(super) async fn login(
     client: Client<Wire>,
     offered: &Capabilities,
@@ -101,14 +101,28 @@ pub(super) async fn login(
 ) -> Result<Channel> {
     let mechanism = Mechanism::of(offered)?;
     let initial = offered.has("SASL-IR");
-    match once(client, mechanism, initial, account, &access.token).await {
-        Ok(channel) => Ok(channel),
-        Err((Error::Credentials { text, .. }, Some(client))) if !access.fresh => {
-            tracing::debug!(account = account.id, text, "token refused: getting another one");
-            let renewed = tokens.access(account, Some(&access.token)).await?;
-            once(client, mechanism, initial, account, &renewed.token).await.map_err(|(error, _)| error)
+    let mut token = access.token;
+    let mut done = once(client, mechanism, initial, account, &token).await;
+    done = match done {
+        Err((error, Some(client))) if error.is_refusal() && access.accepted => {
+            tracing::debug!(account = account.id, %error, "token refused: getting another one");
+            token = tokens.access(account, Some(&token)).await?.token;
+            once(client, mechanism, initial, account, &token).await
         }
-        Err((error, _)) => Err(error),
+        done => done,
+    };
+    match done {
+        Ok(channel) => {
+            tokens.accepted(&account.id, &token).await;
+            Ok(channel)
+        }
+        Err((error, _)) => {
+            if error.is_refusal() {
+                // What a person corrects now may show in the next token alone.
+                tokens.forget(&account.id).await;
+            }
+            Err(error)
+        }
     }
 }
 
