@@ -79,6 +79,9 @@ pub fn prepare(origin: &Origin, listed: &Listed, body: &Body, fetched: Fetched) 
         [(Id::of_mailbox(&origin.account, &origin.mailbox.raw_name).to_string(), true)].into();
     document.keywords = listed.flags.iter().filter_map(|flag| keyword(flag)).map(|k| (k, true)).collect();
     document.received_at = received_at;
+    let server_thread = listed.object_id.as_ref().and_then(|names| names.thread_id.clone());
+    document.thread_id =
+        server_thread.or_else(|| listed.gmail.as_ref().and_then(|names| names.thr_id.clone()));
     parse::set_paths(&mut document, layout::attachment);
     document.vigie = Vigie {
         source: Some(Source {
@@ -92,8 +95,8 @@ pub fn prepare(origin: &Origin, listed: &Listed, body: &Body, fetched: Fetched) 
             internal_date_raw: listed.internal_date.clone(),
             rfc822_size: Some(u64::from(listed.size)),
             flags_raw: listed.flags.clone(),
-            gmail: None,
-            object_id: None,
+            gmail: listed.gmail.clone(),
+            object_id: listed.object_id.clone(),
             matched: false,
         }),
         ingest: Some(Ingest {

@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     fn listed(uid: u32, size: u32) -> Listed {
-        Listed { uid, size, internal_date: None, flags: Vec::new() }
+        Listed { uid, size, internal_date: None, flags: Vec::new(), gmail: None, object_id: None }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use vigie_common::config::{self, ConfigError, Loaded, Tls};
 use vigie_common::text::inert;
 
 pub use self::oauth2::OAuth2;
-pub use self::patterns::Patterns;
+pub use self::patterns::{Patterns, is_collection};
 pub use self::sign_in::SignIn;
 use crate::transport::Pin;
 

@@ -178,18 +178,15 @@ pub async fn look(dialer: &Dialer, account: &Account, beat: &Beat) -> Result<(Se
 /// # Errors
 /// The connection is lost, or LIST refused.
 pub async fn watched(session: &mut Session, account: &Account) -> Result<Vec<MailboxSource>> {
-    let found = session.mailboxes().await?;
-    let sources: Vec<_> =
-        found.into_iter().map(|f| f.source).filter(|s| account.mailboxes.includes(&s.name)).collect();
-    for name in account.mailboxes.literal_names() {
-        if account.mailboxes.includes(name) && !sources.iter().any(|s| s.name == name) {
-            tracing::warn!(
-                account = account.id,
-                mailbox = name,
-                "the server has no mailbox of this name; `vigie-ingest check` lists those it has"
-            );
-        }
+    let mut sources: Vec<_> = session.mailboxes().await?.into_iter().map(|f| f.source).collect();
+    for name in account.mailboxes.unmatched(&sources) {
+        tracing::warn!(
+            account = account.id,
+            mailbox = name,
+            "the server has no such mailbox; `vigie-ingest check` lists those it has"
+        );
     }
+    sources.retain(|source| account.mailboxes.includes(source));
     Ok(sources)
 }
 

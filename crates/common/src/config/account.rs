@@ -45,7 +45,8 @@ pub struct Account {
     /// Instead of a password: access tokens that are got here.
     pub oauth2: Option<OAuth2>,
     /// Patterns of mailboxes: `/` for the delimiter, `*` anything, `%` one level, `!` excludes, the last
-    /// match wins.
+    /// match wins. `\Sent` and the like stand for the mailbox of this special use; `\All`, `\Flagged` and `\Important`,
+    /// which show messages of other mailboxes again, are watched only when named so or by name.
     #[serde(default = "inbox")]
     pub mailboxes: Vec<String>,
     /// Leave out what arrived before: a date (`2026-01-01`) or `now`.

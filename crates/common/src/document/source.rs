@@ -62,7 +62,7 @@ pub struct MailboxSource {
     pub raw_name: String,
     /// Hierarchy delimiter.
     pub delimiter: Option<String>,
-    /// Special use (RFC 6154): `archive`, `drafts`, `junk`, `sent`, `trash`, `all`, `flagged`.
+    /// Special use (RFC 6154): `archive`, `drafts`, `junk`, `sent`, `trash`, `all`, `flagged`, `important`.
     pub special_use: Option<String>,
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustix::fs::Access;
 use tokio::task::JoinSet;
+use vigie_common::document::MailboxSource;
 use vigie_common::exit::Exit;
 
 use super::{Failure, Outcome, exit_for, runtime, say};
@@ -46,7 +47,7 @@ pub(super) fn run(settings: &Settings) -> Outcome {
     found.sort_by(|a, b| a.0.cmp(&b.0));
     for (account, looked, pin) in found {
         match looked {
-            Ok((watched, others)) => {
+            Ok((watched, others, collections)) => {
                 let shown = |names: &[String]| names.iter().map(|n| quoted(n)).collect::<Vec<_>>().join(", ");
                 say(&format!(
                     "account {account}: good; watched: {}",
@@ -54,6 +55,12 @@ pub(super) fn run(settings: &Settings) -> Outcome {
                 ))?;
                 if !others.is_empty() {
                     say(&format!("account {account}: not watched: {}", shown(&others)))?;
+                }
+                for collection in collections {
+                    say(&format!(
+                        "account {account}: {} shows messages of other mailboxes again, and is watched when `mailboxes` names it (\"\\\\All\" and the like)",
+                        quoted(&collection)
+                    ))?;
                 }
                 if watched.is_empty() && worst == Exit::Done {
                     worst = Exit::Config;
@@ -74,12 +81,17 @@ pub(super) fn run(settings: &Settings) -> Outcome {
     Ok(worst)
 }
 
-/// Names of the mailboxes that are watched, and of the others.
-async fn look(dialer: &Dialer, account: &Account) -> Result<(Vec<String>, Vec<String>)> {
+/// Names of the mailboxes that are watched, of the others, and of the collections that a wildcard left out.
+async fn look(dialer: &Dialer, account: &Account) -> Result<(Vec<String>, Vec<String>, Vec<String>)> {
     let mut session = connect(dialer, account).await?;
     let found = session.mailboxes().await?;
     session.logout().await;
-    Ok(found.into_iter().map(|f| f.source.name).partition(|name| account.mailboxes.includes(name)))
+    let found: Vec<_> = found.into_iter().map(|f| f.source).collect();
+    let left_out = account.mailboxes.left_out(&found).map(|source| source.name.clone()).collect();
+    let (watched, others): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|source| account.mailboxes.includes(source));
+    let names = |sources: Vec<MailboxSource>| sources.into_iter().map(|source| source.name).collect();
+    Ok((names(watched), names(others), left_out))
 }
 
 /// Where the certificate is not trusted: what it is, for those who can tell that it is the right one. Of an account

@@ -117,6 +117,8 @@ pub(super) struct Framer {
     literals: usize,
     /// Octets of the present literal that are still to come.
     left: u64,
+    /// It becomes a quoted string: see [`line::label_literal`].
+    quoting: bool,
 }
 
 impl Framer {
@@ -134,6 +136,7 @@ impl Framer {
             data: 0,
             literals: 0,
             left: 0,
+            quoting: false,
         }
     }
 
@@ -168,10 +171,13 @@ impl Framer {
             if self.left > 0 {
                 let length = usize::try_from(self.left).unwrap_or(usize::MAX).min(block.len());
                 let (literal, rest) = block.split_at(length);
-                if self.fate == Fate::Release {
+                if self.quoting {
+                    line::quote(literal, &mut self.line);
+                } else if self.fate == Fate::Release {
                     out.extend_from_slice(literal);
                 }
                 self.passed(length);
+                self.end_quote();
                 block = rest;
                 continue;
             }
@@ -184,17 +190,39 @@ impl Framer {
             block = rest;
             if end.is_none() {
                 self.line.extend_from_slice(text);
-            } else if self.line.is_empty() {
+                continue;
+            }
+            if self.line.is_empty() && !text.ends_with(b"}\r\n") {
                 self.take_line(text, out)?;
-            } else {
-                self.line.extend_from_slice(text);
-                let line = std::mem::take(&mut self.line);
-                self.take_line(&line, out)?;
-                self.line = line;
-                self.line.clear();
+                continue;
+            }
+            self.line.extend_from_slice(text);
+            let mut line = std::mem::take(&mut self.line);
+            match line::label_literal(&line).filter(|_| self.fate == Fate::New) {
+                Some(length) => {
+                    line.truncate(line::before_literal(&line).len());
+                    line.push(b'"');
+                    self.text += usize::try_from(length).unwrap_or(usize::MAX);
+                    (self.left, self.quoting) = (length, true);
+                    self.line = line;
+                    self.end_quote();
+                }
+                None => {
+                    self.take_line(&line, out)?;
+                    line.clear();
+                    self.line = line;
+                }
             }
         }
         Ok(())
+    }
+
+    /// After the last octet of a literal that becomes a quoted string.
+    fn end_quote(&mut self) {
+        if self.quoting && self.left == 0 {
+            self.line.push(b'"');
+            self.quoting = false;
+        }
     }
 
     /// One line of a response: all of it, or up to (or from) a literal.

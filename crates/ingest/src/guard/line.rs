@@ -65,6 +65,38 @@ pub(super) fn before_literal(line: &[u8]) -> &[u8] {
     memchr::memrchr(b'{', line).and_then(|at| line.get(..at)).unwrap_or(line)
 }
 
+/// The length of the literal at the end of a line, when it is one of Gmail's labels: the parser takes these as atoms and
+/// quoted strings alone, and what follows them (the UID) would be lost.
+pub(super) fn label_literal(line: &[u8]) -> Option<u64> {
+    const LABELS: &[u8] = b"X-GM-LABELS (";
+    let line = line.strip_suffix(b"\r\n")?;
+    if !is_fetch(after_star(line)) {
+        return None;
+    }
+    let at = line.windows(LABELS.len()).rposition(|w| w.eq_ignore_ascii_case(LABELS))? + LABELS.len();
+    let (mut quoted, mut escaped) = (false, false);
+    for &byte in line.get(at..)? {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b')' if !quoted => return None,
+            _ => {}
+        }
+    }
+    literal_length(line).ok()?.filter(|&length| !quoted && length <= 4096)
+}
+
+/// Adds `bytes` to a quoted string.
+pub(super) fn quote(bytes: &[u8], out: &mut Vec<u8>) {
+    for &byte in bytes {
+        if matches!(byte, b'"' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(if (0x20..0x7f).contains(&byte) { byte } else { b'?' });
+    }
+}
+
 /// Makes a complete response such that the parser takes it.
 pub(super) fn normalise(line: &[u8], has_structure: bool) -> Verdict<'_> {
     let clean = if has_structure { structured(line) } else { status(line) };

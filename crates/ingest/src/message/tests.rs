@@ -26,6 +26,8 @@ fn prepared(raw: &[u8], flags: &[&str]) -> (Message, Document) {
         size: 9,
         internal_date: Some("01-Nov-2026 09:15:30 +0100".into()),
         flags: flags.iter().map(|&f| f.to_owned()).collect(),
+        gmail: None,
+        object_id: None,
     };
     let fetched = Fetched { at: "2026-11-01T08:15:31Z".parse().unwrap(), took: 3 };
     let message = prepare(&origin(), &listed, &Body { uid: 1, bytes: raw.to_vec() }, fetched).unwrap();
@@ -65,7 +67,8 @@ fn an_inline_picture_keeps_the_bytes() {
     let plain = b"Message-ID: <a@b>\r\nDate: Sun, 01 Nov 2026 09:15:28 +0100\r\n\r\nhello\r\n";
     let picture = b"Message-ID: <a@b>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\nhi\r\n--x\r\nContent-Type: image/png\r\nContent-Disposition: inline\r\n\r\npng\r\n--x--\r\n";
     let origin = Origin { raw: RawPolicy::Never, ..origin() };
-    let listed = Listed { uid: 1, size: 9, internal_date: None, flags: Vec::new() };
+    let listed =
+        Listed { uid: 1, size: 9, internal_date: None, flags: Vec::new(), gmail: None, object_id: None };
     let fetched = Fetched { at: "2026-11-01T08:15:31Z".parse().unwrap(), took: 3 };
     for (raw, kept) in [(&plain[..], false), (&picture[..], true)] {
         let message = prepare(&origin, &listed, &Body { uid: 1, bytes: raw.to_vec() }, fetched).unwrap();

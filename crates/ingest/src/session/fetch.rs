@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use async_imap::imap_proto::{AttributeValue, Response};
 use vigie_archive::UidSet;
+use vigie_common::document::{Gmail, ObjectId};
 
-use super::Session;
+use super::{Session, mutf7};
 use crate::command::{Sent, flags_of};
 use crate::error::{Error, Result};
 
@@ -16,6 +17,14 @@ pub const SLICE: u32 = 1 << 20;
 
 /// Characters of a date that are kept.
 const DATE: usize = 100;
+/// Labels of a message that are kept at most.
+const LABELS: usize = 64;
+/// Characters of a Gmail label (Gmail allows 225), and of a name that the server gives to a message (RFC 8474: 255).
+const LABEL: usize = 225;
+const OBJECT: usize = 255;
+
+/// What every listing asks for.
+const ITEMS: &str = "UID FLAGS INTERNALDATE RFC822.SIZE";
 
 /// What the server says of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +37,10 @@ pub struct Listed {
     pub internal_date: Option<String>,
     /// FLAGS as sent.
     pub flags: Vec<String>,
+    /// Gmail's names, where the server has X-GM-EXT-1.
+    pub gmail: Option<Gmail>,
+    /// The server's names, where it has OBJECTID.
+    pub object_id: Option<ObjectId>,
 }
 
 /// The flags of a message.
@@ -58,8 +71,15 @@ impl Session {
     /// The connection is lost, or refused.
     pub async fn list(&mut self, low: u32, high: Option<u32>) -> Result<Vec<Listed>> {
         let range = high.map_or_else(|| format!("{low}:*"), |high| format!("{low}:{high}"));
+        let mut items = ITEMS.to_owned();
+        if self.capabilities().has("X-GM-EXT-1") {
+            items.push_str(" X-GM-MSGID X-GM-THRID X-GM-LABELS");
+        }
+        if self.capabilities().has("OBJECTID") {
+            items.push_str(" EMAILID THREADID");
+        }
         // `n:*` always gives the last message, even below n.
-        self.list_set(&range, |uid| uid >= low && high.is_none_or(|high| uid <= high)).await
+        self.list_set(&range, &items, |uid| uid >= low && high.is_none_or(|high| uid <= high)).await
     }
 
     /// Those of `uids` that the server still shows.
@@ -67,7 +87,7 @@ impl Session {
     /// # Errors
     /// As [`list`](Self::list).
     pub async fn still_there(&mut self, uids: &UidSet) -> Result<UidSet> {
-        let listed = self.list_set(&uids.to_string(), |uid| uids.contains(uid)).await?;
+        let listed = self.list_set(&uids.to_string(), ITEMS, |uid| uids.contains(uid)).await?;
         Ok(listed.into_iter().map(|l| l.uid).collect())
     }
 
@@ -76,7 +96,7 @@ impl Session {
     /// # Errors
     /// As [`list`](Self::list).
     pub async fn highest_uid(&mut self) -> Result<Option<u32>> {
-        Ok(self.list_set("*", |_| true).await?.into_iter().map(|l| l.uid).max())
+        Ok(self.list_set("*", ITEMS, |_| true).await?.into_iter().map(|l| l.uid).max())
     }
 
     /// Asks for the flags of the messages with UIDs from `low` to `high`: with `since`, of those alone that changed after
@@ -119,8 +139,13 @@ impl Session {
         Ok(flagged)
     }
 
-    async fn list_set(&mut self, set: &str, wanted: impl Fn(u32) -> bool) -> Result<Vec<Listed>> {
-        let command = format!("UID FETCH {set} (UID FLAGS INTERNALDATE RFC822.SIZE)");
+    async fn list_set(
+        &mut self,
+        set: &str,
+        items: &str,
+        wanted: impl Fn(u32) -> bool,
+    ) -> Result<Vec<Listed>> {
+        let command = format!("UID FETCH {set} ({items})");
         let mut listed = BTreeMap::new();
         self.channel
             .run("UID FETCH", &command, |response| {
@@ -243,8 +268,14 @@ fn section<'a>(attributes: &'a [AttributeValue<'_>]) -> Option<(Option<u32>, &'a
 
 /// Nothing without a UID: such a line is about flags and was not asked for (Cyrus).
 fn read_listed(attributes: &[AttributeValue<'_>]) -> Option<Listed> {
-    let mut listed = Listed { uid: uid_of(attributes)?, size: 0, internal_date: None, flags: Vec::new() };
-    listed.flags = flags_of(attributes).unwrap_or_default();
+    let mut listed = Listed {
+        uid: uid_of(attributes)?,
+        size: 0,
+        internal_date: None,
+        flags: flags_of(attributes).unwrap_or_default(),
+        gmail: gmail(attributes),
+        object_id: object_id(attributes),
+    };
     for attribute in attributes {
         match attribute {
             AttributeValue::Rfc822Size(size) => listed.size = *size,
@@ -255,4 +286,84 @@ fn read_listed(attributes: &[AttributeValue<'_>]) -> Option<Listed> {
         }
     }
     Some(listed)
+}
+
+/// Gmail's names for a message; without the first of them there are none.
+fn gmail(attributes: &[AttributeValue<'_>]) -> Option<Gmail> {
+    let msg_id = attributes.iter().find_map(|a| match a {
+        AttributeValue::GmailMsgId(id) => Some(id.to_string()),
+        _ => None,
+    })?;
+    let mut gmail = Gmail { msg_id, thr_id: None, labels: Vec::new() };
+    for attribute in attributes {
+        match attribute {
+            AttributeValue::GmailThrId(id) => gmail.thr_id = Some(id.to_string()),
+            AttributeValue::GmailLabels(labels) => {
+                gmail.labels = labels.iter().take(LABELS).map(|label| read_label(label)).collect();
+            }
+            _ => {}
+        }
+    }
+    Some(gmail)
+}
+
+/// A label in Unicode. The parser leaves the backslashes of a quoted string where they are; one before an atom
+/// (`\Inbox`) is part of it.
+fn read_label(label: &str) -> String {
+    let mut plain = String::with_capacity(label.len());
+    let mut chars = label.chars().peekable();
+    while let Some(c) = chars.next() {
+        plain.push(match (c, chars.peek()) {
+            ('\\', Some('\\' | '"')) => chars.next().unwrap_or(c),
+            _ => c,
+        });
+    }
+    mutf7::decode(&plain).chars().take(LABEL).collect()
+}
+
+/// The server's names for a message (RFC 8474); without the first of them there are none.
+fn object_id(attributes: &[AttributeValue<'_>]) -> Option<ObjectId> {
+    let short = |id: &str| id.chars().take(OBJECT).collect::<String>();
+    let email_id = attributes.iter().find_map(|a| match a {
+        AttributeValue::EmailId(id) => Some(short(id)),
+        _ => None,
+    })?;
+    let thread_id = attributes.iter().find_map(|a| match a {
+        AttributeValue::ThreadId(Some(id)) => Some(short(id)),
+        _ => None,
+    });
+    Some(ObjectId { email_id: Some(email_id), thread_id })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(line: &str) -> Listed {
+        let (_, response) = Response::parse(line.as_bytes()).unwrap();
+        let Response::Fetch(_, attributes) = response else { panic!("{response:?}") };
+        read_listed(&attributes).unwrap()
+    }
+
+    #[test]
+    fn gmail_tells_its_names() {
+        let line = "* 1 FETCH (X-GM-THRID 1266894439832287888 X-GM-MSGID 1278455344230334865 X-GM-LABELS (\\Inbox \"\\\\Sent\" Work \"Caf&AOk- \\\"x\\\"\" \"a\\\\b\") UID 4 RFC822.SIZE 9)\r\n";
+        let gmail = listed(line).gmail.unwrap();
+        assert_eq!(gmail.msg_id, "1278455344230334865");
+        assert_eq!(gmail.thr_id.as_deref(), Some("1266894439832287888"));
+        assert_eq!(gmail.labels, ["\\Inbox", "\\Sent", "Work", "Café \"x\"", "a\\b"]);
+        assert_eq!(
+            listed("* 1 FETCH (X-GM-MSGID 7 X-GM-LABELS () UID 4)\r\n").gmail.unwrap().labels,
+            [""; 0]
+        );
+        assert_eq!(listed("* 1 FETCH (UID 4)\r\n").gmail, None);
+    }
+
+    #[test]
+    fn any_server_may_tell_its_names() {
+        let names = listed("* 1 FETCH (UID 4 EMAILID (M6d99) THREADID (T64b))\r\n").object_id.unwrap();
+        assert_eq!((names.email_id.as_deref(), names.thread_id.as_deref()), (Some("M6d99"), Some("T64b")));
+        let names = listed("* 1 FETCH (UID 4 EMAILID (M6d99) THREADID NIL)\r\n").object_id.unwrap();
+        assert_eq!(names.thread_id, None);
+    }
 }

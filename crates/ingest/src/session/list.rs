@@ -66,6 +66,8 @@ fn source(raw: &str, delimiter: Option<&str>, attributes: &[NameAttribute<'_>]) 
             NameAttribute::Junk => "junk",
             NameAttribute::Sent => "sent",
             NameAttribute::Trash => "trash",
+            // RFC 8457.
+            NameAttribute::Extension(name) if name.eq_ignore_ascii_case("\\Important") => "important",
             _ => return None,
         };
         Some(word.to_owned())

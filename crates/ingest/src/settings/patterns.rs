@@ -1,16 +1,32 @@
 //! Patterns of mailboxes. Pure.
 
-/// Which mailboxes of an account are watched: the last pattern that matches a name decides.
+use vigie_common::document::MailboxSource;
+use vigie_common::text::inert;
+
+/// Which mailboxes of an account are watched: the last pattern that matches a mailbox decides.
 ///
 /// Patterns and names are UTF-8 with `/` for the server's delimiter; `*` stands for anything, `%` for
-/// anything within one level, a leading `!` excludes. INBOX is the same in any case (RFC 3501 section 5.1).
+/// anything within one level, a leading `!` excludes. INBOX is the same in any case (RFC 3501 section 5.1). `\Sent`
+/// and the like stand for the mailbox of this special use (RFC 6154), whatever its name. Collections, which show
+/// messages of other mailboxes once more (`\All`, `\Flagged`, `\Important`), are included by name or special use alone,
+/// never by a wildcard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Patterns(Vec<Pattern>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Pattern {
     includes: bool,
+    /// As written, but for the `!` and the case of INBOX.
     text: String,
+}
+
+/// Special uses, as documents name them.
+const USES: [&str; 8] = ["all", "archive", "drafts", "flagged", "important", "junk", "sent", "trash"];
+
+/// Whether all messages of the mailbox are in other mailboxes too, or may be.
+#[must_use]
+pub fn is_collection(mailbox: &MailboxSource) -> bool {
+    matches!(mailbox.special_use.as_deref(), Some("all" | "flagged" | "important"))
 }
 
 impl Patterns {
@@ -34,19 +50,56 @@ impl Patterns {
         if parsed.iter().any(|p| p.text.is_empty()) {
             return Err("mailboxes holds an empty pattern".into());
         }
+        if let Some(unknown) =
+            parsed.iter().find(|p| p.special_use().is_some_and(|u| !USES.contains(&u.as_str())))
+        {
+            return Err(format!(
+                "mailboxes: {} is no special use; these are \\{}",
+                inert(&unknown.text, 40),
+                USES.join(", \\")
+            ));
+        }
         Ok(Self(parsed))
     }
 
-    /// Whether the mailbox of this name is watched.
+    /// Whether the mailbox is watched.
     #[must_use]
-    pub fn includes(&self, name: &str) -> bool {
-        let name = canonical(name);
-        self.0.iter().rev().find(|p| matches(p.text.as_bytes(), name.as_bytes())).is_some_and(|p| p.includes)
+    pub fn includes(&self, mailbox: &MailboxSource) -> bool {
+        let name = canonical(&mailbox.name);
+        self.0.iter().rev().find(|p| p.matches(&name, mailbox)).is_some_and(|p| p.includes)
     }
 
-    /// The patterns that name one mailbox each, and so should match something.
-    pub fn literal_names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(|p| p.includes && !p.text.contains(['*', '%'])).map(|p| p.text.as_str())
+    /// The patterns that mean one mailbox each, and should match one of `found`, but do not.
+    pub fn unmatched(&self, found: &[MailboxSource]) -> impl Iterator<Item = &str> {
+        let there = |pattern: &Pattern| {
+            found.iter().any(|mailbox| pattern.matches(&canonical(&mailbox.name), mailbox))
+        };
+        self.0.iter().filter(move |p| p.includes && !p.has_wildcard() && !there(p)).map(|p| p.text.as_str())
+    }
+
+    /// Those of `found` that a wildcard would include, were they no collections: worth a word to the person.
+    pub fn left_out<'a>(&self, found: &'a [MailboxSource]) -> impl Iterator<Item = &'a MailboxSource> {
+        let ordinary = |mailbox: &MailboxSource| MailboxSource { special_use: None, ..mailbox.clone() };
+        found.iter().filter(move |&m| is_collection(m) && !self.includes(m) && self.includes(&ordinary(m)))
+    }
+}
+
+impl Pattern {
+    fn has_wildcard(&self) -> bool {
+        self.text.contains(['*', '%'])
+    }
+
+    /// The special use that it means, in lower case.
+    fn special_use(&self) -> Option<String> {
+        self.text.strip_prefix('\\').map(str::to_ascii_lowercase)
+    }
+
+    fn matches(&self, name: &str, mailbox: &MailboxSource) -> bool {
+        match self.special_use() {
+            Some(special) => mailbox.special_use.as_deref() == Some(special.as_str()),
+            None if self.includes && self.has_wildcard() && is_collection(mailbox) => false,
+            None => matches(self.text.as_bytes(), name.as_bytes()),
+        }
     }
 }
 
@@ -109,6 +162,52 @@ mod tests {
         Patterns::parse(&list.iter().map(|&p| p.to_owned()).collect::<Vec<_>>()).unwrap()
     }
 
+    fn mailbox(name: &str, special_use: Option<&str>) -> MailboxSource {
+        MailboxSource {
+            name: name.into(),
+            raw_name: name.into(),
+            delimiter: Some("/".into()),
+            special_use: special_use.map(Into::into),
+        }
+    }
+
+    impl Patterns {
+        fn has(&self, name: &str) -> bool {
+            self.includes(&mailbox(name, None))
+        }
+    }
+
+    /// Gmail shows each message in All Mail, and most in a second mailbox.
+    #[test]
+    fn everything_is_not_everything_twice() {
+        let all = [
+            mailbox("INBOX", None),
+            mailbox("[Gmail]/Tous les messages", Some("all")),
+            mailbox("[Gmail]/Messages suivis", Some("flagged")),
+            mailbox("[Gmail]/Spam", Some("junk")),
+        ];
+        let watched = |list: &[&str]| {
+            let p = patterns(list);
+            all.iter().map(|m| p.includes(m)).collect::<Vec<_>>()
+        };
+        assert_eq!(watched(&["*"]), [true, false, false, true]);
+        assert_eq!(watched(&["*", "!\\Junk"]), [true, false, false, false]);
+        assert_eq!(watched(&["\\All"]), [false, true, false, false]);
+        assert_eq!(watched(&["*", "\\all"]), [true, true, false, true]);
+        assert_eq!(watched(&["[Gmail]/Tous les messages"]), [false, true, false, false]);
+        assert_eq!(watched(&["\\All", "![Gmail]/*"]), [false, false, false, false]);
+        let p = patterns(&["*", "\\All"]);
+        assert_eq!(
+            p.left_out(&all).map(|m| m.name.as_str()).collect::<Vec<_>>(),
+            ["[Gmail]/Messages suivis"]
+        );
+        assert_eq!(
+            patterns(&["INBOX", "\\Sent", "Old"]).unmatched(&all).collect::<Vec<_>>(),
+            ["\\Sent", "Old"]
+        );
+        assert!(Patterns::parse(&["\\Spam".into()]).unwrap_err().contains("no special use"));
+    }
+
     #[test]
     fn the_last_match_wins() {
         let p = patterns(&["*", "!Junk", "!Archive/*", "Archive/2026"]);
@@ -120,19 +219,19 @@ mod tests {
             ("Archive/2025", false),
             ("Archive/2026", true),
         ] {
-            assert_eq!(p.includes(name), watched, "{name}");
+            assert_eq!(p.has(name), watched, "{name}");
         }
     }
 
     #[test]
     fn wildcards() {
-        assert!(patterns(&["Archive/%"]).includes("Archive/2026"));
-        assert!(!patterns(&["Archive/%"]).includes("Archive/2026/01"));
-        assert!(patterns(&["Archive/*"]).includes("Archive/2026/01"));
-        assert!(patterns(&["*/%/c"]).includes("a/b/b/c"));
-        assert!(patterns(&["inbox"]).includes("INBOX"));
-        assert!(patterns(&["INBOX/%"]).includes("inbox/x"));
-        assert!(!patterns(&["Inbox2"]).includes("INBOX2"));
+        assert!(patterns(&["Archive/%"]).has("Archive/2026"));
+        assert!(!patterns(&["Archive/%"]).has("Archive/2026/01"));
+        assert!(patterns(&["Archive/*"]).has("Archive/2026/01"));
+        assert!(patterns(&["*/%/c"]).has("a/b/b/c"));
+        assert!(patterns(&["inbox"]).has("INBOX"));
+        assert!(patterns(&["INBOX/%"]).has("inbox/x"));
+        assert!(!patterns(&["Inbox2"]).has("INBOX2"));
     }
 
     #[test]

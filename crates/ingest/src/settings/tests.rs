@@ -21,7 +21,7 @@ fn five_lines_are_enough() {
     assert!(
         matches!(&account.sign_in, SignIn::Password(Secret::File(path)) if path == Path::new("conf/secrets/a"))
     );
-    assert!(account.mailboxes.includes("INBOX") && !account.mailboxes.includes("Other"));
+    assert_eq!(account.mailboxes, Patterns::parse(&["INBOX".into()]).unwrap());
     assert!(settings.archive.root.is_absolute() && settings.archive.root.ends_with("conf/archive"));
 }
 

@@ -19,6 +19,7 @@ mod kill;
 mod messages;
 mod oauth;
 mod place;
+mod providers;
 mod quiet;
 mod reload;
 mod run;

@@ -52,6 +52,14 @@ fn what_the_parser_cannot_take_is_made_such_that_it_can() {
         ),
         ("* 1 FETCH (UID 7 ((( {3}\r\nabc)))\r\n* 2 EXISTS\r\n", "* 1 FETCH (UID 7)\r\n* 2 EXISTS\r\n"),
         ("* CAPABILITY IMAP4rev2 IDLE\r\n", "* CAPABILITY IMAP4rev2 IDLE IMAP4rev1\r\n"),
+        (
+            "* 1 FETCH (X-GM-LABELS (\\Inbox {4}\r\na\"\\b {0}\r\n) UID 7)\r\n* 2 EXISTS\r\n",
+            "* 1 FETCH (X-GM-LABELS (\\Inbox \"a\\\"\\\\b\" \"\") UID 7)\r\n* 2 EXISTS\r\n",
+        ),
+        (
+            "* 1 FETCH (X-GM-LABELS ({3}\r\n\u{e9}\n) UID 7)\r\n",
+            "* 1 FETCH (X-GM-LABELS (\"???\") UID 7)\r\n",
+        ),
         ("\r\n", ""),
         ("* METADATA \"\" (/shared/comment NIL)\r\n", ""),
         ("* METADATA \"\" (/shared/comment {5}\r\nhello)\r\n* 1 EXISTS\r\n", "* 1 EXISTS\r\n"),
@@ -174,7 +182,7 @@ proptest! {
     /// However the bytes are cut, the same comes out.
     #[test]
     fn cuts_do_not_matter(cuts in prop::collection::vec(1usize..20, 0..60)) {
-        let input = b"* OK hi\r\n* 1 FETCH (UID 7 BODY[] {5}\r\nab\ncd FLAGS (\\Seen))\r\n* NAMESPACE x\r\nA1 OK [X]y\r\n";
+        let input = b"* OK hi\r\n* 1 FETCH (UID 7 BODY[] {5}\r\nab\ncd FLAGS (\\Seen))\r\n* NAMESPACE x\r\n* 2 FETCH (X-GM-LABELS (a {3}\r\nb\"c {2}\r\nde) UID 8)\r\nA1 OK [X]y\r\n";
         let whole = run(&mut Framer::new(Limits::default()), input).unwrap();
         let mut framer = Framer::new(Limits::default());
         let mut got = String::new();
