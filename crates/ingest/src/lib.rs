@@ -14,6 +14,7 @@ pub mod oauth;
 pub mod parse;
 pub mod plan;
 pub mod progress;
+pub mod providers;
 pub mod session;
 pub mod settings;
 pub mod store;

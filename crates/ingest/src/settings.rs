@@ -6,17 +6,20 @@ mod sign_in;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use vigie_common::config::{self, ConfigError, Loaded, Tls};
-use vigie_common::text::inert;
+use vigie_common::text::{inert, nearest};
 
 pub use self::oauth2::OAuth2;
 pub use self::patterns::{Patterns, is_collection};
 pub use self::sign_in::SignIn;
+use crate::providers::{self, Provider, Quirks, USUAL};
 use crate::transport::Pin;
 
 /// What ingest needs to know.
@@ -67,6 +70,8 @@ pub struct Account {
     pub mailboxes: Patterns,
     /// What is left out.
     pub since: Option<Since>,
+    /// What the server limits, or does in its own way.
+    pub quirks: Quirks,
 }
 
 /// Messages that arrived before this are left out.
@@ -137,40 +142,47 @@ impl Account {
         if !is_account_id(&raw.id) {
             return Err("an id is 1 to 32 of a-z, 0-9 and \"-\", and does not begin with \"-\"".into());
         }
-        if raw.host.trim().is_empty() || raw.user.is_empty() {
-            return Err("host and user must not be empty".into());
+        if raw.user.is_empty() {
+            return Err("user must not be empty".into());
         }
+        let named = raw.provider.as_deref().map(provider).transpose()?;
+        let host = raw.host.as_deref().map(str::trim).or(named.and_then(|p| p.host_for(&raw.user)));
+        let host = host.filter(|host| !host.is_empty()).ok_or("no host: set `host`, or `provider`")?;
+        let provider = named.or_else(|| providers::by_host(host));
+        let tls = raw.tls.or(named.map(|p| p.tls)).unwrap_or_default();
         if raw.user.chars().any(char::is_control) {
             return Err("user holds a control character".into());
         }
-        if raw.tls == Tls::None && !is_loopback(&raw.host) {
+        if tls == Tls::None && !is_loopback(host) {
             return Err(format!(
                 "tls = \"none\" would send the password to {} in clear text; it is for loopback addresses alone, use \"implicit\" or \"starttls\"",
-                inert(&raw.host, 80)
+                inert(host, 80)
             ));
         }
-        let port = raw.port.unwrap_or(if raw.tls == Tls::Implicit { 993 } else { 143 });
+        let usual = named.filter(|p| p.tls == tls).map(|p| p.port);
+        let port = raw.port.or(usual).unwrap_or(if tls == Tls::Implicit { 993 } else { 143 });
         Ok(Self {
             id: raw.id.clone(),
-            host: raw.host.trim().to_owned(),
+            host: host.to_owned(),
             port,
-            tls: raw.tls,
+            tls,
             ca_file: raw.ca_file.as_deref().map(|path| loaded.beside(path)),
-            pins: pins(raw)?,
+            pins: pins(raw, tls)?,
             user: raw.user.clone(),
             sign_in: SignIn::from_config(raw, loaded)?,
             mailboxes: Patterns::parse(&raw.mailboxes)?,
             since: raw.since.as_deref().map(since).transpose()?,
+            quirks: quirks(raw, provider.map_or(USUAL, |p| p.quirks))?,
         })
     }
 }
 
-fn pins(raw: &config::Account) -> Result<Vec<Pin>, String> {
+fn pins(raw: &config::Account, tls: Tls) -> Result<Vec<Pin>, String> {
     let pins = raw.pin.iter().flat_map(config::Pins::iter).map(Pin::parse).collect::<Result<Vec<_>, _>>()?;
     if raw.pin.is_some() && pins.is_empty() {
         return Err("pin = []: without a fingerprint in it nothing is pinned; remove it".into());
     }
-    match (&raw.ca_file, raw.tls) {
+    match (&raw.ca_file, tls) {
         _ if pins.is_empty() => Ok(pins),
         (_, Tls::None) => Err("pin needs TLS: there is no certificate with tls = \"none\"".into()),
         (Some(_), _) => {
@@ -178,6 +190,38 @@ fn pins(raw: &config::Account) -> Result<Vec<Pin>, String> {
         }
         (None, _) => Ok(pins),
     }
+}
+
+fn provider(name: &str) -> Result<&'static Provider, String> {
+    providers::by_name(name).ok_or_else(|| {
+        let shown = inert(name, 40);
+        match nearest(name, providers::names()) {
+            Some(meant) => format!("provider = \"{shown}\" is not known: did you mean \"{meant}\"?"),
+            None => format!(
+                "provider = \"{shown}\" is not known: set `host` instead, or one of {}",
+                providers::names().collect::<Vec<_>>().join(", ")
+            ),
+        }
+    })
+}
+
+/// What is written goes before what is known of the provider.
+fn quirks(raw: &config::Account, known: Quirks) -> Result<Quirks, String> {
+    const IDLE: RangeInclusive<Duration> = Duration::from_secs(30)..=Duration::from_mins(25);
+    const POLL: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_mins(15);
+    let connections = raw.connections.map_or(known.connections, usize::from);
+    if !(1..=10).contains(&connections) {
+        return Err("connections is a number from 1 to 10".into());
+    }
+    let idle = raw.idle.map_or(known.idle, |idle| idle.0);
+    if !idle.is_zero() && !IDLE.contains(&idle) {
+        return Err("idle is between \"30s\" and \"25m\", or \"0s\" for no IDLE at all".into());
+    }
+    let poll = raw.poll.map_or(known.poll, |poll| poll.0);
+    if !POLL.contains(&poll) {
+        return Err("poll is between \"10s\" and \"15m\"".into());
+    }
+    Ok(Quirks { connections, idle, poll, ..known })
 }
 
 /// The path from the root and without detours, as far as it exists: people read it in logs.

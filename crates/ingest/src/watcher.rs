@@ -26,8 +26,6 @@ use crate::session::{CONNECTING, Session, connect};
 use crate::settings::Account;
 use crate::transport::Dialer;
 
-/// Connections of one account at most.
-const CONNECTIONS: usize = 3;
 /// Connections of all accounts together, as long as there are no more accounts than that.
 const ALL_CONNECTIONS: usize = 60;
 /// First and longest wait after trouble.
@@ -135,7 +133,8 @@ async fn lanes(shared: &Shared, dialer: &Dialer, account: &Arc<Account>) -> Resu
     let mut first = Some(session);
     let mut running = JoinSet::new();
     let mut watched = BTreeSet::new();
-    for (number, share) in (1..).zip(share_out(sources, shared.connections)) {
+    let connections = shared.connections.min(account.quirks.connections);
+    for (number, share) in (1..).zip(share_out(sources, connections)) {
         let mut mailboxes = Vec::with_capacity(share.len());
         for source in share {
             let mailbox = Mailbox::open(shared, account, source).await?;
@@ -193,10 +192,11 @@ pub async fn watched(session: &mut Session, account: &Account) -> Result<Vec<Mai
 /// Connections of one account at most, when there are so many of these.
 #[must_use]
 pub fn connections_each(accounts: usize) -> usize {
-    (ALL_CONNECTIONS / accounts.max(1)).clamp(1, CONNECTIONS)
+    (ALL_CONNECTIONS / accounts.max(1)).max(1)
 }
 
-/// Mailboxes to connections: one each while there are enough, then the last takes all others. INBOX comes first.
+/// Mailboxes to at most so many connections: one each while there are enough, then the last takes all others. INBOX
+/// comes first.
 #[must_use]
 pub fn share_out<T>(mut mailboxes: Vec<T>, connections: usize) -> Vec<Vec<T>> {
     let alone = if mailboxes.len() <= connections { mailboxes.len() } else { connections.saturating_sub(1) };
@@ -213,11 +213,11 @@ mod tests {
     use super::{connections_each, share_out};
 
     #[test]
-    fn no_more_than_three_connections() {
+    fn no_more_connections_than_are_allowed() {
         assert_eq!(share_out::<u8>(vec![], 3), Vec::<Vec<u8>>::new());
         assert_eq!(share_out(vec![1, 2, 3], 3), [vec![1], vec![2], vec![3]]);
         assert_eq!(share_out(vec![1, 2, 3, 4, 5], 3), [vec![1], vec![2], vec![3, 4, 5]]);
         assert_eq!(share_out(vec![1, 2, 3], 1), [vec![1, 2, 3]]);
-        assert_eq!([0, 1, 20, 21, 40, 500].map(connections_each), [3, 3, 3, 2, 1, 1]);
+        assert_eq!([0, 1, 20, 21, 40, 500].map(connections_each), [60, 60, 3, 2, 1, 1]);
     }
 }

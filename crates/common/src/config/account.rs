@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use super::Duration;
 use super::OAuth2;
 
 /// `[[account]]`.
@@ -14,13 +15,15 @@ use super::OAuth2;
 pub struct Account {
     /// Names the account everywhere: paths, labels, pages. `[a-z0-9][a-z0-9-]{0,31}`.
     pub id: String,
+    /// Who provides the mailboxes (`gmail`, `outlook`, ...): fills in what is not written of `host`, `port`, `tls`,
+    /// `connections`, `idle` and `poll`. Without it, the host is looked up among those that are known.
+    pub provider: Option<String>,
     /// Host name or address of the IMAP server.
-    pub host: String,
+    pub host: Option<String>,
     /// Port. Default: 993, or 143 when `tls` is `starttls` or `none`.
     pub port: Option<u16>,
-    /// How the connection is protected.
-    #[serde(default)]
-    pub tls: Tls,
+    /// How the connection is protected. Default: implicit.
+    pub tls: Option<Tls>,
     /// PEM file of the only authorities to trust for this account, instead of the system's.
     pub ca_file: Option<PathBuf>,
     /// Fingerprint of the only certificate to take, `sha256:<hex>` of its DER, or a list of them; no authority is asked
@@ -51,6 +54,13 @@ pub struct Account {
     pub mailboxes: Vec<String>,
     /// Leave out what arrived before: a date (`2026-01-01`) or `now`.
     pub since: Option<String>,
+    /// Connections at once, from 1 to 10. Default: 3.
+    pub connections: Option<u8>,
+    /// IDLE is begun anew after this, with a look at the mailbox: from 30 s to 25 min, or 0 s for no IDLE at all.
+    /// Default: 5 min.
+    pub idle: Option<Duration>,
+    /// How often mailboxes without IDLE are looked at: from 10 s to 15 min. Default: 1 min.
+    pub poll: Option<Duration>,
 }
 
 fn inbox() -> Vec<String> {

@@ -128,7 +128,8 @@ async fn mailboxes(shared: &Shared, dialer: &Dialer, account: &Arc<Account>) -> 
     }
     let mut first = Some(session);
     let mut lanes = JoinSet::new();
-    for share in share_out(sources, shared.connections) {
+    let connections = shared.connections.min(account.quirks.connections);
+    for share in share_out(sources, connections) {
         lanes.spawn(one_lane(shared.clone(), dialer.clone(), Arc::clone(account), first.take(), share));
     }
     let mut lines = Vec::new();

@@ -59,6 +59,39 @@ fn a_pin_stands_alone_and_there_may_be_several() {
 }
 
 #[test]
+fn a_provider_fills_what_is_not_written() {
+    let account = |text: &str| {
+        let text = format!("[[account]]\nid = \"a\"\npassword_env = \"X\"\n{text}");
+        let loaded = Loaded::parse(Path::new("vigie.toml"), text, []).map_err(|e| e.to_string())?;
+        let mut settings = Settings::from_config(&loaded).map_err(|e| e.to_string())?;
+        Ok::<_, String>(settings.accounts.remove(0))
+    };
+    let gmail = account("provider = \"gmail\"\nuser = \"ada@example.org\"").unwrap();
+    assert_eq!((gmail.host.as_str(), gmail.port, gmail.tls), ("imap.gmail.com", 993, Tls::Implicit));
+    assert_eq!(gmail.quirks.daily, Some(2_500_000_000));
+    let gmx = account("provider = \"gmx\"\nuser = \"ada@gmx.fr\"\nidle = \"0s\"\nconnections = 1").unwrap();
+    assert_eq!((gmx.host.as_str(), gmx.quirks.connections), ("imap.gmx.com", 1));
+    assert!(gmx.quirks.idle.is_zero());
+    let bridge = account("provider = \"proton-bridge\"\nuser = \"ada@pm.me\"").unwrap();
+    assert_eq!((bridge.host.as_str(), bridge.port, bridge.tls), ("127.0.0.1", 1143, Tls::Starttls));
+    let bridge = account("provider = \"proton-bridge\"\nuser = \"ada@pm.me\"\ntls = \"implicit\"").unwrap();
+    assert_eq!((bridge.port, bridge.tls), (993, Tls::Implicit));
+    let yahoo = account("host = \"imap.mail.yahoo.com\"\nuser = \"ada\"\npoll = \"30s\"").unwrap();
+    assert_eq!((yahoo.quirks.idle, yahoo.quirks.poll), (Duration::from_mins(3), Duration::from_secs(30)));
+    for (text, said) in [
+        ("user = \"u\"", "no host: set `host`, or `provider`"),
+        ("user = \"u\"\nprovider = \"gmial\"", "did you mean \"gmail\"?"),
+        ("user = \"u\"\nprovider = \"example\"", "set `host` instead, or one of gmail, outlook"),
+        ("user = \"u\"\nprovider = \"gmail\"\nidle = \"29m\"", "idle is between"),
+        ("user = \"u\"\nprovider = \"gmail\"\npoll = \"0s\"", "poll is between"),
+        ("user = \"u\"\nprovider = \"gmail\"\nconnections = 0", "connections is a number"),
+    ] {
+        let error = account(text).unwrap_err();
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
 fn a_password_in_the_file_warns() {
     let settings = settings("password = \"canary\"").unwrap();
     assert_eq!(settings.warnings.len(), 1);

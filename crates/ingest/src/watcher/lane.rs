@@ -15,15 +15,14 @@ use crate::beat::Beat;
 use crate::command::BEGINNING;
 use crate::error::{Error, Result};
 use crate::mailbox::{Mailbox, Pass, Shared};
+use crate::providers::Quirks;
 use crate::session::{CONNECTING, Session, Told, connect};
 use crate::settings::Account;
 use crate::transport::Dialer;
 
-/// IDLE is ended and begun again after this: the safety poll.
-const IDLE: Duration = Duration::from_mins(5);
-/// Mailboxes without IDLE are looked at this often.
-const POLL: Duration = Duration::from_mins(1);
-/// Share of these times that chance may take off, so that not all ask at once.
+/// A server that tells of messages which are not there is asked at least this often.
+const SLOW: Duration = Duration::from_mins(1);
+/// Share of the times between two looks that chance may take off, so that not all ask at once.
 const SPREAD: f64 = 0.1;
 /// The mailbox of a lane that the server tells of.
 const HOME: usize = 0;
@@ -183,7 +182,8 @@ impl Lane {
     async fn serving(&mut self, mut session: Session) -> Result<Left> {
         session.set_beat(self.beat.clone());
         let given_up = self.no_idle_until.is_some_and(|until| Instant::now() < until);
-        self.idles = session.capabilities().has("IDLE") && !given_up;
+        let wanted = !self.account.quirks.idle.is_zero();
+        self.idles = wanted && session.capabilities().has("IDLE") && !given_up;
         self.fetching(&mut session).await?;
         self.watching(session).await
     }
@@ -229,13 +229,15 @@ impl Lane {
             if self.idles && self.open != HOME {
                 self.sync(&mut session, HOME).await?;
             }
-            let every = if self.idles && self.mailboxes.len() == 1 { IDLE } else { POLL };
+            let Quirks { idle, poll, .. } = self.account.quirks;
+            let all_idle = self.idles && self.mailboxes.len() == 1;
+            let every = if all_idle { idle } else { poll };
             let until = Instant::now() + every.mul_f64(1.0 - SPREAD * rand::random::<f64>());
             let left = if self.idles {
                 self.idling(&mut session, until).await?
             } else {
                 tokio::select! {
-                    () = self.beat.during(POLL, sleep_until(until)) => None,
+                    () = self.beat.during(every, sleep_until(until)) => None,
                     () = self.shared.shutdown.cancelled() => Some(Left::Stopped),
                 }
             };
@@ -246,7 +248,7 @@ impl Lane {
             rounds = rounds.wrapping_add(1);
             self.polling(&mut session, &mut told, rounds).await?;
             self.succeeded();
-            if (every == IDLE || rounds.is_multiple_of(WHOLE)) && self.has_changed(&mut session).await? {
+            if (all_idle || rounds.is_multiple_of(WHOLE)) && self.has_changed(&mut session).await? {
                 return Ok(Left::Changed);
             }
         }
@@ -292,12 +294,12 @@ impl Lane {
         Ok(None)
     }
 
-    /// The server does not want to IDLE, or cannot: it is asked every minute instead, for an hour.
+    /// The server does not want to IDLE, or cannot: it is asked again and again instead, for an hour.
     async fn give_up_idle(&mut self, text: &str) {
         tracing::info!(
             account = self.account.id,
             text,
-            "no IDLE with this server: asking every minute instead"
+            "no IDLE with this server: asking again and again instead"
         );
         self.idles = false;
         self.idle_lost = 0;
@@ -343,7 +345,7 @@ impl Lane {
     /// A server that tells of messages which are not there is not asked as often as it tells.
     async fn pause(&self, times: u32) -> Left {
         tokio::select! {
-            () = self.beat.during(POLL, sleep(Duration::from_secs(1 << times.min(6)).min(POLL))) => Left::Changed,
+            () = self.beat.during(SLOW, sleep(Duration::from_secs(1 << times.min(6)).min(SLOW))) => Left::Changed,
             () = self.shared.shutdown.cancelled() => Left::Stopped,
         }
     }
