@@ -25,6 +25,8 @@ pub enum Kind {
     WrongHost,
     /// For localhost, signed by itself: no authority vouches for it.
     SelfSigned,
+    /// Signed by the authority, for `example.org` and all names below it.
+    Domain,
 }
 
 /// A certificate authority of our own, which a client is told to trust.
@@ -59,6 +61,7 @@ impl Authority {
     pub fn identity(&self, kind: Kind) -> Result<Identity> {
         let names: &[&str] = match kind {
             Kind::WrongHost => &["elsewhere.example"],
+            Kind::Domain => &["example.org", "*.example.org"],
             _ => &["localhost", "127.0.0.1", "::1"],
         };
         let mut params = params("Vigie test server", names)?;
