@@ -1,7 +1,7 @@
 //! How our programs are called: the arguments that all of them take, what they print, how they end.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
@@ -62,6 +62,12 @@ impl Arguments {
         };
         telemetry::start(format, self.log_level.as_deref().unwrap_or(usual))
             .map_err(|e| Failure::new(Exit::Usage, e))
+    }
+
+    /// The configuration file that was named.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.config.as_deref()
     }
 
     /// Finds and reads the configuration.

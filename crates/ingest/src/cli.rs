@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod account;
 mod check;
 mod follow;
 mod login;
@@ -47,6 +48,9 @@ enum Command {
     Sync(sync::Arguments),
     /// Check the configuration and all that it needs, without changing anything
     Check,
+    /// Add accounts to the configuration
+    #[command(subcommand)]
+    Account(account::Command),
     /// Print the documents of message files, one a line
     Parse(parse::Arguments),
     /// Print the JSON Schema of the documents or the records
@@ -74,6 +78,7 @@ impl Cli {
             Command::Run => run::run(self.settings()?, || self.settings()),
             Command::Sync(arguments) => sync::run(&self.settings()?, arguments),
             Command::Check => check::run(&self.settings()?),
+            Command::Account(command) => account::run(command, self.arguments.file()),
             Command::Parse(arguments) => parse::run(arguments),
             Command::Schema(arguments) => schema::run(arguments),
             Command::Status(arguments) => status::run(&self.settings()?, arguments),

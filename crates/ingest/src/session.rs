@@ -7,7 +7,7 @@ mod list;
 mod mutf7;
 mod select;
 
-pub use self::connect::{CONNECTING, connect, presented};
+pub use self::connect::{CONNECTING, connect, greet, presented};
 pub use self::fetch::{Body, Flagged, Listed, SLICE};
 pub use self::list::Found;
 pub use self::select::{Examined, Told};

@@ -48,6 +48,14 @@ impl Loaded {
     pub fn read(file: &Path) -> Result<Self, ConfigError> {
         let unreadable = |error| ConfigError::Unreadable { file: file.to_owned(), error };
         let text = std::fs::read_to_string(file).map_err(unreadable)?;
+        Self::parse_here(file, text)
+    }
+
+    /// Parses `text` as the content of `file`, under the environment of this process.
+    ///
+    /// # Errors
+    /// As [`Loaded::read`].
+    pub fn parse_here(file: &Path, text: String) -> Result<Self, ConfigError> {
         let variables =
             std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
         Self::parse(file, text, variables)

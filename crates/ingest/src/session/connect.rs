@@ -51,9 +51,24 @@ pub async fn presented(dialer: &Dialer, account: &Account) -> Result<Pin> {
     timeout(CONNECTING, look).await.map_err(|_| slow(account))?
 }
 
-async fn steps(dialer: &Dialer, account: &Account) -> Result<Session> {
-    // Before anything is asked of the server: a password that cannot be read is no reason to knock.
-    let credential = auth::credential(account, &dialer.tokens).await?;
+/// Connects to `account` as [`connect`] does, up to the login: what the server offers before it.
+///
+/// # Errors
+/// As [`connect`], but for the credentials.
+pub async fn greet(dialer: &Dialer, account: &Account) -> Result<Capabilities> {
+    /// A person waits.
+    const WAIT: Duration = Duration::from_secs(20);
+    let slow = || Error::Unreachable {
+        host: account.host.clone(),
+        port: account.port,
+        cause: format!("no greeting within {} s", WAIT.as_secs()),
+    };
+    let (_, offered) = timeout(WAIT, protected(dialer, account)).await.map_err(|_| slow())??;
+    Ok(offered)
+}
+
+/// Up to the login, and what is offered there.
+async fn protected(dialer: &Dialer, account: &Account) -> Result<(Client<Wire>, Capabilities)> {
     let stream = Box::new(dialer.tcp(account).await?);
     let mut client = match account.tls {
         Tls::Implicit => greeted(guarded(dialer.tls(account, stream).await?)).await?,
@@ -64,6 +79,13 @@ async fn steps(dialer: &Dialer, account: &Account) -> Result<Session> {
         }
     };
     let offered = capabilities(&mut client).await?;
+    Ok((client, offered))
+}
+
+async fn steps(dialer: &Dialer, account: &Account) -> Result<Session> {
+    // Before anything is asked of the server: a password that cannot be read is no reason to knock.
+    let credential = auth::credential(account, &dialer.tokens).await?;
+    let (client, offered) = protected(dialer, account).await?;
     let mut channel = auth::login(client, &offered, account, &dialer.tokens, credential).await?;
     let mut capabilities = Capabilities::default();
     channel

@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod account;
 mod certificates;
 mod changes;
 mod corpus;
