@@ -5,6 +5,7 @@ pub mod beat;
 pub mod board;
 pub mod cli;
 pub mod command;
+pub mod control;
 pub mod discover;
 pub mod error;
 pub mod guard;

@@ -25,6 +25,8 @@ use crate::transport::Pin;
 /// What ingest needs to know.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// The data folder.
+    pub data: PathBuf,
     /// The archive.
     pub archive: ArchiveSettings,
     /// The accounts.
@@ -119,7 +121,7 @@ impl Settings {
             place: loaded.file.display().to_string(),
             fault: format!("[ingest] listen: {fault}"),
         })?;
-        Ok(Self { archive, accounts, listen, warnings })
+        Ok(Self { data: plain(loaded.data.clone()), archive, accounts, listen, warnings })
     }
 }
 

@@ -34,7 +34,11 @@ enum Job {
     Mailboxes(String, oneshot::Sender<Archived<Vec<MailboxId>>>),
     View(MailboxId, oneshot::Sender<Archived<MailboxView>>),
     Note(Change),
+    Work(Work),
 }
+
+/// Work on the archive that answers by itself.
+type Work = Box<dyn FnOnce(&mut Archive) + Send>;
 
 /// How others reach the store thread; it ends when the last handle is dropped and all work is done.
 #[derive(Debug, Clone)]
@@ -102,6 +106,22 @@ impl Handle {
     pub fn note(&self, change: Change) {
         // Without a store thread the process is about to end.
         let _ = self.jobs.send(Job::Note(change));
+    }
+
+    /// Has any other work done on the archive, between two rounds.
+    ///
+    /// # Errors
+    /// [`Error::Archive`], by what the work gives back.
+    pub async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Archive) -> std::result::Result<T, vigie_archive::Error> + Send + 'static,
+    ) -> Result<T> {
+        self.ask(|answer| {
+            Job::Work(Box::new(move |archive| {
+                let _ = answer.send(work(archive).map_err(Arc::new));
+            }))
+        })
+        .await
     }
 
     async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<Archived<T>>) -> Job) -> Result<T> {
@@ -218,6 +238,7 @@ impl Task {
                 let _ = answer.send(self.archive.view(mailbox).map_err(Arc::new));
             }
             Job::Note(change) => self.note(change),
+            Job::Work(work) => work(&mut self.archive),
         }
     }
 

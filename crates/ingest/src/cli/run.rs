@@ -9,6 +9,7 @@ use vigie_common::{notify, shutdown};
 use vigie_web::{Health, Listener, serve};
 
 use super::{Failure, Outcome, open_archive, runtime};
+use crate::control::{self, serve::Control};
 use crate::health::page;
 use crate::settings::Settings;
 use crate::watcher::{Accounts, Changed};
@@ -34,6 +35,15 @@ pub(super) fn run(mut settings: Settings, again: impl Fn() -> Result<Settings, F
             return Err(Failure::new(Exit::Unavailable, error));
         }
     };
+    // Bound before it is told that we watch, so that whoever heard that can ask.
+    let control = match Control::bind(&settings.data, &settings.archive.root) {
+        Ok(control) => Some(control),
+        Err(error) => {
+            let path = settings.data.join(control::SOCKET);
+            tracing::warn!(path = %path.display(), %error, "no socket for commands: those that change the archive need ingest to be stopped");
+            None
+        }
+    };
     tracing::info!(archive = %settings.archive.root.display(), accounts = settings.accounts.len(), version = env!("CARGO_PKG_VERSION"), "watching; documents appear under messages/ in the archive");
     if settings.accounts.is_empty() {
         tracing::warn!("no [[account]] in the configuration: there is nothing to watch");
@@ -47,6 +57,7 @@ pub(super) fn run(mut settings: Settings, again: impl Fn() -> Result<Settings, F
             let page = page(health.clone(), shared.board.clone());
             tokio::spawn(serve(listener, page, stop.clone()))
         });
+        let control = control.map(|control| tokio::spawn(control.serve(shared.store.clone(), stop.clone())));
         let mut accounts = Accounts::new(shared.clone());
         accounts.watch(&settings.accounts).await;
         // One that cannot be read now is told by whoever writes to it.
@@ -80,7 +91,7 @@ pub(super) fn run(mut settings: Settings, again: impl Fn() -> Result<Settings, F
         notify::stopping();
         let all = async {
             accounts.end().await;
-            if let Some(served) = served {
+            for served in [served, control].into_iter().flatten() {
                 let _ = served.await;
             }
         };

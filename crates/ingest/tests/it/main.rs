@@ -10,6 +10,7 @@
 mod account;
 mod certificates;
 mod changes;
+mod control;
 mod corpus;
 mod dovecot;
 mod faults;
