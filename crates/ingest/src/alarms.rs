@@ -7,7 +7,8 @@
 //! | `token-expiring` | account | the login by which it gets access tokens ends within three days |
 //! | `account-unreachable` | account | a connection failed twice in a row |
 //! | `mailbox-stale` | account/mailbox | watched, and no proof of life for 15 minutes |
-//! | `uids-open` | account/mailbox | messages stay open after three tries |
+//! | `uids-open` | account/mailbox | messages could not be stored for an hour, and are tried again |
+//! | `quarantine` | account/mailbox | messages were given up after three tries |
 //! | `disk-low` | archive | less than `min_free` is free, or the disk is full |
 //! | `archive-failed` | archive | nothing can be stored for another reason |
 
@@ -21,8 +22,8 @@ use crate::error::Error;
 
 /// A connection that is lost once is everyday: so many times in a row are trouble.
 const TIMES: u32 = 2;
-/// A message that stays open after so many tries needs a person.
-pub const TRIES: u32 = 3;
+/// Messages that are open for so long should be known of.
+const OPEN: SignedDuration = SignedDuration::from_hours(1);
 
 /// A login that ends within this needs a person: over a weekend, too.
 const EXPIRING: SignedDuration = SignedDuration::from_hours(3 * 24);
@@ -38,7 +39,8 @@ pub fn alarms(known: &Known, now: Timestamp) -> Vec<Alarm> {
         for (shown, mailbox) in &account.mailboxes {
             let subject = format!("{id}/{shown}");
             alarms.extend(stale(&subject, mailbox, now));
-            alarms.extend(open(&subject, mailbox));
+            alarms.extend(open(&subject, mailbox, now));
+            alarms.extend(quarantine(&subject, mailbox));
         }
     }
     alarms
@@ -104,12 +106,20 @@ fn stale(subject: &str, mailbox: &MailboxFacts, now: Timestamp) -> Option<Alarm>
     })
 }
 
-fn open(subject: &str, mailbox: &MailboxFacts) -> Option<Alarm> {
+fn open(subject: &str, mailbox: &MailboxFacts, now: Timestamp) -> Option<Alarm> {
     let (since, count, example) = mailbox.open.as_ref()?;
     let text = format!(
-        "{count} messages could not be stored after {TRIES} tries or more ({example}); they are tried again, at least once a day: look at them with another mail program, or move them out of the mailbox"
+        "{count} messages could not be stored ({example}); each is tried three times before it is given up, a server that is not well as often as it takes"
     );
-    Some(alarm("uids-open", subject, *since, text))
+    (now.duration_since(*since) >= OPEN).then(|| alarm("uids-open", subject, *since, text))
+}
+
+fn quarantine(subject: &str, mailbox: &MailboxFacts) -> Option<Alarm> {
+    let (since, count, example) = mailbox.quarantined.as_ref()?;
+    let text = format!(
+        "{count} messages could not be taken and were given up ({example}); `vigie-ingest quarantine list` shows them, `quarantine retry` asks for them again: look at them with another mail program, or delete them there"
+    );
+    Some(alarm("quarantine", subject, *since, text))
 }
 
 fn alarm(code: &str, subject: &str, since: Timestamp, text: String) -> Alarm {
@@ -120,8 +130,6 @@ fn alarm(code: &str, subject: &str, since: Timestamp, text: String) -> Alarm {
 mod tests {
     use std::sync::Arc;
     use std::time::Duration;
-
-    use jiff::SignedDuration;
 
     use super::*;
     use crate::board::{Board, TokenFacts};
@@ -228,7 +236,14 @@ mod tests {
     #[test]
     fn messages_that_stay_open_are_told() {
         let board = board();
-        board.mailbox("a", "INBOX", |mailbox| mailbox.open = Some((at(1), 2, "UID 7: no".into())));
-        assert_eq!(told(&board, 2), one("uids-open", "a/INBOX", 1));
+        board.mailbox("a", "INBOX", |mailbox| {
+            (mailbox.alive, mailbox.open) = (at(60), Some((at(1), 2, "UID 7: no".into())));
+        });
+        assert_eq!(told(&board, 60), []);
+        assert_eq!(told(&board, 61), one("uids-open", "a/INBOX", 1));
+        board.mailbox("a", "INBOX", |mailbox| {
+            (mailbox.open, mailbox.quarantined) = (None, Some((at(2), 1, "UID 7: no".into())));
+        });
+        assert_eq!(told(&board, 61), one("quarantine", "a/INBOX", 2));
     }
 }

@@ -89,8 +89,10 @@ pub struct MailboxFacts {
     pub reason: Option<String>,
     /// The last proof of life; before the first, when watching began.
     pub alive: Timestamp,
-    /// Messages that stay open after several tries: since when, how many, and what became of one of them.
+    /// Messages that are to be tried again: since when, how many, and what became of one of them.
     pub open: Option<(Timestamp, u64, String)>,
+    /// The same of those that were given up.
+    pub quarantined: Option<(Timestamp, u64, String)>,
     /// Messages on the server and those stored, as of the last pass.
     pub messages: Option<(u32, u64)>,
     /// When keywords were last compared with the server's.
@@ -169,6 +171,7 @@ impl AccountFacts {
             reason: None,
             alive: now,
             open: None,
+            quarantined: None,
             messages: None,
             keywords_at: None,
         });

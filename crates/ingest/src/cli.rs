@@ -5,6 +5,7 @@ mod check;
 mod follow;
 mod login;
 mod parse;
+mod quarantine;
 mod run;
 mod schema;
 mod status;
@@ -59,6 +60,8 @@ enum Command {
     Status(status::Arguments),
     /// Print the catalog's records as JSON lines, and go on with new ones
     Follow(follow::Arguments),
+    /// Tell of messages that could not be taken, or ask for them again
+    Quarantine(quarantine::Arguments),
     /// Check that the archive is complete and undamaged
     Verify(verify::Arguments),
     /// Log an account in at whoever gives out its access tokens, and try it
@@ -83,6 +86,7 @@ impl Cli {
             Command::Schema(arguments) => schema::run(arguments),
             Command::Status(arguments) => status::run(&self.settings()?, arguments),
             Command::Follow(arguments) => follow::run(&self.settings()?, arguments),
+            Command::Quarantine(arguments) => quarantine::run(&self.settings()?, arguments),
             Command::Verify(arguments) => verify::run(&self.settings()?, arguments),
             Command::Login(arguments) => login::run(&self.settings()?, arguments),
             Command::Token(arguments) => token::run(&self.settings()?, arguments),

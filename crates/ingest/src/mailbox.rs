@@ -1,7 +1,7 @@
 //! One mailbox: what of it is dealt with, and the pass over the server that deals with the rest.
 //!
-//! Every UID that the server lists ends as stored, gone (it is no longer listed), left out by `since`, or open
-//! with a next try. Coverage follows only what was listed under a tagged OK, and is recorded together with
+//! Every UID that the server lists ends as stored, gone (it is no longer listed), left out by `since`, quarantined, or
+//! open with a next try. Coverage follows only what was listed under a tagged OK, and is recorded together with
 //! the messages.
 
 mod begin;
@@ -9,36 +9,36 @@ mod changes;
 mod deal;
 mod flow;
 mod gaps;
+mod quarantine;
 mod recheck;
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use vigie_archive::{Change, Difference, MailboxId, MailboxState, OpenUid, RawPolicy, Round, UidSet};
+use vigie_archive::{
+    Change, Difference, MailboxId, MailboxState, OpenUid, QuarantinedUid, RawPolicy, Round, Try, UidSet,
+};
 use vigie_common::clock;
 use vigie_common::document::{MailboxSource, Mode};
 
 use self::changes::Began;
 use self::flow::Flow;
-use crate::alarms::TRIES;
 use crate::beat::Beats;
 use crate::board::{Board, MailboxFacts};
 use crate::error::{Error, Result, quoted};
 use crate::message::Origin;
+use crate::plan::Suspects;
 use crate::progress::Progress;
 use crate::session::{Session, Told};
 use crate::settings::{Account, Since};
 use crate::store;
 
-/// A message that a connection was lost on so many times is left open and tried again later.
-const SUSPICIONS: u32 = 3;
 /// KiB of messages, of all accounts together, that may be on their way between their arrival and the disk.
 pub const ROOM: usize = 6 << 10;
-/// First wait before an open UID is tried again; doubled each time up to a day.
-const RETRY: SignedDuration = SignedDuration::from_mins(5);
 
 /// What all mailboxes share.
 #[derive(Debug, Clone)]
@@ -77,6 +77,8 @@ pub struct Pass {
     pub gone: u64,
     /// UIDs that stay open.
     pub open: u64,
+    /// UIDs that were given up, by this pass or earlier.
+    pub quarantined: u64,
 }
 
 /// One mailbox of an account.
@@ -87,8 +89,14 @@ pub struct Mailbox {
     source: MailboxSource,
     id: MailboxId,
     known: Known,
-    /// UIDs that were being fetched when a connection was lost, and how often.
-    suspects: BTreeMap<u32, u32>,
+    /// What was being fetched when a connection was lost.
+    suspects: Suspects,
+    /// The window that was being listed when a connection was lost.
+    lost_window: Option<RangeInclusive<u32>>,
+    /// Tries that failed, of messages that were not taken yet.
+    tries: BTreeMap<u32, Vec<Try>>,
+    /// What came of them.
+    partial: BTreeMap<u32, Vec<u8>>,
     /// A connection was lost while the server told all that had changed (QRESYNC): it is asked in smaller pieces.
     piecemeal: bool,
     mode: Mode,
@@ -109,6 +117,7 @@ struct Known {
     covered: UidSet,
     skipped: UidSet,
     open: Vec<OpenUid>,
+    quarantined: Vec<QuarantinedUid>,
     difference: Option<Difference>,
     proof_of_life: Option<Timestamp>,
     modseq: Option<u64>,
@@ -123,9 +132,14 @@ impl Known {
         dealt
     }
 
+    /// Open or quarantined.
+    fn waiting(&self) -> UidSet {
+        self.open.iter().map(|open| open.uid).chain(self.quarantined.iter().map(|q| q.uid)).collect()
+    }
+
     /// Messages that should be on the server as far as we know.
     fn counted(&self) -> u64 {
-        self.stored.len() + self.skipped.len() + self.open.len() as u64
+        self.stored.len() + self.skipped.len() + self.waiting().len()
     }
 }
 
@@ -142,7 +156,10 @@ impl Mailbox {
             source,
             id,
             known: Known::default(),
-            suspects: BTreeMap::new(),
+            suspects: Suspects::default(),
+            lost_window: None,
+            tries: BTreeMap::new(),
+            partial: BTreeMap::new(),
             piecemeal: false,
             mode: Mode::Backfill,
             pass: Pass::default(),
@@ -289,12 +306,16 @@ impl Mailbox {
     }
 
     fn tell_open(&self) {
-        let mut open = self.known.open.iter().filter(|open| open.attempts >= TRIES).peekable();
-        let example = open.peek().map(|open| format!("UID {}: {}", open.uid, quoted(&open.error)));
-        let count = open.count() as u64;
+        let example =
+            self.known.open.first().map(|open| format!("UID {}: {}", open.uid, quoted(&open.error)));
+        let count = self.known.open.len() as u64;
+        let given_up = self.known.quarantined.iter().min_by_key(|q| q.at);
+        let given_up = given_up.map(|q| (q.at, format!("UID {}: {}", q.uid, quoted(&q.reason))));
+        let quarantined = self.known.quarantined.len() as u64;
         self.tell(|known| {
             let since = known.open.as_ref().map_or_else(clock::now, |(since, ..)| *since);
             known.open = example.map(|example| (since, count, example));
+            known.quarantined = given_up.map(|(since, example)| (since, quarantined, example));
         });
     }
 
@@ -325,6 +346,7 @@ impl Mailbox {
         self.compare_keywords(session, examined, began).await?;
         self.told = examined.told();
         self.pass.open = self.known.open.len() as u64;
+        self.pass.quarantined = self.known.quarantined.len() as u64;
         self.tell_messages();
         self.proof_of_life();
         Ok(self.pass)
@@ -346,12 +368,6 @@ impl Mailbox {
         }))
     }
 
-    /// When a UID that failed is tried again.
-    fn next_try(attempts: u32) -> Timestamp {
-        let wait = RETRY.saturating_mul(1 << attempts.saturating_sub(1).min(8));
-        clock::now().saturating_add(wait.min(SignedDuration::from_hours(24))).unwrap_or(Timestamp::MAX)
-    }
-
     async fn commit(&self, changes: Vec<Change>) -> Result<()> {
         self.shared.store.commit(Round { changes, ..Round::default() }).await.map(|_| ())
     }
@@ -365,6 +381,7 @@ impl Mailbox {
             covered: view.covered,
             skipped: view.skipped,
             open: view.open,
+            quarantined: view.quarantined,
             difference: view.difference,
             proof_of_life: view.proof_of_life,
             modseq: view.modseq,

@@ -1,11 +1,11 @@
 //! What to ask for next: windows of UIDs, and batches of messages. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use vigie_archive::UidSet;
 
-use crate::session::{Listed, SLICE};
+use crate::session::{Body, Listed, SLICE};
 
 /// UIDs that are listed at once, where they are dense.
 const WINDOW: u32 = 5_000;
@@ -16,6 +16,12 @@ pub const BATCH: u64 = 1 << 20;
 /// Messages that are fetched by one command: their UIDs, even without two that touch, fit a line of 1,000
 /// characters (RFC 2683 section 3.2.1.5) when they have six digits.
 const MESSAGES: usize = 140;
+
+/// Messages that a connection was lost on are asked for in parts of so many, then each alone. Halves would find the one
+/// that is at fault in fewer commands, but with more connections lost, and each of these costs a wait.
+const PART: usize = 12;
+/// A window that a connection was lost on is listed in so many parts.
+const NARROWER: u32 = 16;
 
 /// How wide the next window is: wider where the last ones held little.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +83,14 @@ impl Batch {
         self.messages.len() == 1 && self.largest() > SLICE
     }
 
+    /// Those of its messages that are not among `bodies`.
+    #[must_use]
+    pub fn without(&self, bodies: &[Body]) -> Self {
+        let rest = self.messages.iter().filter(|m| bodies.iter().all(|body| body.uid != m.uid));
+        let messages: Vec<Listed> = rest.cloned().collect();
+        Self { bytes: messages.iter().map(|m| u64::from(m.size)).sum(), messages }
+    }
+
     /// Two halves, or itself if it is one message: to find the one that the server refuses.
     #[must_use]
     pub fn halves(mut self) -> Vec<Self> {
@@ -89,12 +103,52 @@ impl Batch {
     }
 }
 
-/// Packs messages into batches, newest first. Large messages, and those that a connection was lost on before, are
-/// alone; the latter come last.
+/// The upper part of a window of which one that a connection was lost on is listed in parts.
 #[must_use]
-pub fn batches(listed: Vec<Listed>, suspects: &BTreeMap<u32, u32>) -> Vec<Batch> {
-    let (suspected, plain): (Vec<_>, Vec<_>) =
-        listed.into_iter().partition(|l| suspects.contains_key(&l.uid));
+pub fn narrowed(window: RangeInclusive<u32>, lost: &RangeInclusive<u32>) -> RangeInclusive<u32> {
+    let (low, high) = window.into_inner();
+    if lost.contains(&high) {
+        let part = (lost.end().saturating_sub(*lost.start()) / NARROWER).max(1);
+        low.max(high.saturating_sub(part - 1))..=high
+    } else if lost.contains(&low) || (low < *lost.start() && *lost.end() < high) {
+        lost.end() + 1..=high
+    } else {
+        low..=high
+    }
+}
+
+/// Messages that a connection was lost on, in the parts that they are asked for in.
+#[derive(Debug, Clone, Default)]
+pub struct Suspects(Vec<BTreeSet<u32>>);
+
+impl Suspects {
+    /// A connection was lost while these were fetched together.
+    pub fn add(&mut self, uids: &[u32]) {
+        uids.iter().for_each(|&uid| self.remove(uid));
+        let part = if uids.len() > PART { PART } else { 1 };
+        self.0.extend(uids.chunks(part).map(|part| part.iter().copied().collect()));
+    }
+
+    /// Whether a connection was lost on it.
+    #[must_use]
+    pub fn contains(&self, uid: u32) -> bool {
+        self.0.iter().any(|part| part.contains(&uid))
+    }
+
+    /// It is no longer suspected.
+    pub fn remove(&mut self, uid: u32) {
+        self.0.retain_mut(|part| {
+            part.remove(&uid);
+            !part.is_empty()
+        });
+    }
+}
+
+/// Packs messages into batches, newest first. Large messages are alone; those that a connection was lost on before come
+/// last, in their parts.
+#[must_use]
+pub fn batches(listed: Vec<Listed>, suspects: &Suspects) -> Vec<Batch> {
+    let (mut suspected, plain): (Vec<_>, Vec<_>) = listed.into_iter().partition(|l| suspects.contains(l.uid));
     let mut batches: Vec<Batch> = Vec::new();
     let mut open = Batch::default();
     for message in plain.into_iter().rev() {
@@ -110,7 +164,12 @@ pub fn batches(listed: Vec<Listed>, suspects: &BTreeMap<u32, u32>) -> Vec<Batch>
         open.messages.push(message);
     }
     batches.push(open);
-    batches.extend(suspected.into_iter().rev().map(Batch::of));
+    for part in suspects.0.iter().rev() {
+        let part = suspected.extract_if(.., |l| part.contains(&l.uid)).collect();
+        let (large, small): (Vec<_>, Vec<_>) = Vec::into_iter(part).partition(|l: &Listed| l.size > SLICE);
+        batches.push(Batch { bytes: small.iter().map(|m| u64::from(m.size)).sum(), messages: small });
+        batches.extend(large.into_iter().map(Batch::of));
+    }
     batches.retain(|b| !b.messages.is_empty());
     for batch in &mut batches {
         batch.messages.sort_by_key(|m| m.uid);
@@ -157,9 +216,36 @@ mod tests {
         assert!(asked < 25, "{asked}");
     }
 
+    /// However wide the window, few connections are lost until the one UID is found.
+    #[test]
+    fn one_that_no_listing_survives_is_found() {
+        for poison in [1, 2, 311, 312, 313, 4_999, 5_000] {
+            let (mut dealt, mut lost, mut losses) = (UidSet::new(), None::<RangeInclusive<u32>>, 0);
+            loop {
+                let Some(mut window) = next_window(&dealt, 5_000, Width::default()) else {
+                    panic!("not found")
+                };
+                if let Some(lost) = &lost {
+                    window = narrowed(window, lost);
+                }
+                if !window.contains(&poison) {
+                    dealt.insert(window);
+                } else if window.start() == window.end() {
+                    break;
+                } else {
+                    lost = Some(window);
+                    losses += 1;
+                }
+            }
+            assert!(losses <= 4, "{poison}: {losses}");
+        }
+    }
+
     proptest! {
         #[test]
-        fn every_message_is_in_one_batch(sizes in prop::collection::vec(0u32..3_000_000, 0..400), suspect in prop::collection::btree_map(1u32..400, 1u32..3, 0..20)) {
+        fn every_message_is_in_one_batch(sizes in prop::collection::vec(0u32..3_000_000, 0..400), lost in prop::collection::vec(prop::collection::btree_set(1u32..400, 1..30), 0..5)) {
+            let mut suspect = Suspects::default();
+            lost.into_iter().for_each(|uids| suspect.add(&uids.into_iter().collect::<Vec<_>>()));
             let all: Vec<Listed> = sizes.iter().zip(1..).map(|(&size, uid)| listed(uid, size)).collect();
             let packed = batches(all.clone(), &suspect);
             let mut got: Vec<u32> = packed.iter().flat_map(|b| b.messages.iter().map(|m| m.uid)).collect();
@@ -167,8 +253,12 @@ mod tests {
             prop_assert_eq!(got, all.iter().map(|l| l.uid).collect::<Vec<_>>());
             for batch in packed {
                 prop_assert_eq!(batch.bytes, batch.messages.iter().map(|m| u64::from(m.size)).sum::<u64>());
-                let alone = batch.messages.iter().any(|m| m.size > SLICE || suspect.contains_key(&m.uid));
-                prop_assert!(batch.messages.len() == 1 || (!alone && batch.bytes <= BATCH && batch.messages.len() <= MESSAGES));
+                let suspected = batch.messages.iter().filter(|m| suspect.contains(m.uid)).count();
+                prop_assert!(suspected == 0 || suspected == batch.messages.len());
+                let large = batch.messages.iter().any(|m| m.size > SLICE);
+                let most = if suspected > 0 { PART } else { MESSAGES };
+                prop_assert!(batch.messages.len() == 1 || (!large && batch.messages.len() <= most));
+                prop_assert!(suspected > 0 || batch.messages.len() == 1 || batch.bytes <= BATCH);
                 let halves: usize = batch.clone().halves().iter().map(|h| h.messages.len()).sum();
                 prop_assert_eq!(halves, batch.messages.len());
             }

@@ -8,7 +8,7 @@ mod mutf7;
 mod select;
 
 pub use self::connect::{CONNECTING, connect, greet, presented};
-pub use self::fetch::{Body, Flagged, Listed, SLICE};
+pub use self::fetch::{Body, Flagged, Listed, SLICE, Slices};
 pub use self::list::Found;
 pub use self::select::{Examined, Told};
 use async_imap::imap_proto::Capability;

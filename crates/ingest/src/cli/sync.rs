@@ -218,9 +218,19 @@ fn line(account: &Account, mailbox: Option<String>, pass: Pass, error: Option<Er
 }
 
 fn print(lines: &[Line], seconds: f64) -> std::result::Result<(), Failure> {
-    let mut rows = table(["account", "mailbox", "on server", "stored", "size", "gone", "open", "trouble"]);
+    let mut rows = table([
+        "account",
+        "mailbox",
+        "on server",
+        "stored",
+        "size",
+        "gone",
+        "open",
+        "quarantined",
+        "trouble",
+    ]);
     for line in lines {
-        let Pass { exists, stored, bytes, gone, open } = line.pass;
+        let Pass { exists, stored, bytes, gone, open, quarantined } = line.pass;
         rows.add_row([
             line.account.clone(),
             line.mailbox.as_deref().map_or_else(|| "-".into(), crate::error::quoted),
@@ -229,6 +239,7 @@ fn print(lines: &[Line], seconds: f64) -> std::result::Result<(), Failure> {
             Size(bytes).to_string(),
             gone.to_string(),
             open.to_string(),
+            quarantined.to_string(),
             line.error.clone().unwrap_or_default(),
         ]);
     }

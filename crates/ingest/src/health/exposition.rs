@@ -65,6 +65,13 @@ pub(super) fn text(known: &Known) -> String {
             page.sample(&[("account", id), ("mailbox", shown)], at.as_second());
         }
     }
+    page.family("vigie_mailbox_quarantined", "gauge", "Messages that could not be taken and were given up.");
+    for (id, account) in &known.accounts {
+        for (shown, mailbox) in &account.mailboxes {
+            let count = mailbox.quarantined.as_ref().map_or(0, |(_, count, _)| *count);
+            page.sample(&[("account", id), ("mailbox", shown)], count);
+        }
+    }
     page.text
 }
 
@@ -159,6 +166,7 @@ mod tests {
             "vigie_imap_reconnects_total{account=\"a\",reason=\"lost\"} 2",
             r#"vigie_mailbox_messages{account="a",mailbox="Say \"hi\" \\ there",side="server"} 4"#,
             r#"vigie_mailbox_keywords_timestamp_seconds{account="a",mailbox="Say \"hi\" \\ there"} 1800000000"#,
+            r#"vigie_mailbox_quarantined{account="a",mailbox="Say \"hi\" \\ there"} 0"#,
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");
         }

@@ -7,6 +7,7 @@ use vigie_common::document::Mode;
 use super::Mailbox;
 use crate::error::{Error, Result};
 use crate::message::parse_internal_date;
+use crate::plan::Suspects;
 use crate::session::{Examined, Listed, Session};
 use crate::settings::Since;
 
@@ -46,7 +47,9 @@ impl Mailbox {
             self.floor = self.known.proof_of_life;
         }
         self.mode = Mode::Backfill;
-        self.suspects.clear();
+        (self.suspects, self.lost_window) = (Suspects::default(), None);
+        self.tries.clear();
+        self.partial.clear();
         self.commit(vec![Change::NewGeneration { mailbox: self.id, uidvalidity }]).await?;
         self.learn().await
     }
@@ -55,7 +58,8 @@ impl Mailbox {
     pub(super) async fn top(&self, session: &mut Session, examined: Examined) -> Result<u32> {
         let known = self.known.dealt().highest().unwrap_or(0);
         match examined.uidnext {
-            Some(next) if next.saturating_sub(1) <= known => Ok(known),
+            // Some wind UIDNEXT back: then there are more messages than are known of.
+            Some(next) if next.saturating_sub(1) <= known && self.is_explained(examined.exists) => Ok(known),
             _ => Ok(self.highest(session, examined.exists).await?.max(known)),
         }
     }

@@ -7,20 +7,21 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use vigie_archive::{Change, OpenUid, UidSet};
+use vigie_archive::{Change, UidSet};
 use vigie_common::clock;
 
 use super::deal::{Dealt, deal};
+use super::quarantine::Failure;
 use super::{Mailbox, ROOM};
 use crate::command::Sent;
 use crate::error::{Error, Result};
 use crate::message::{Fetched, Origin};
 use crate::plan::Batch;
-use crate::session::{Body, Session};
+use crate::session::{Body, Session, Slices};
 
 /// Commands on the wire at once: the next one waits at the server while the answer of the last one is read.
 const AHEAD: usize = 2;
-/// No message is larger than this; one that is stays open.
+/// No message is larger than this; one that is is quarantined.
 const LARGEST: u64 = 256 << 20;
 
 /// A flow of one mailbox within one generation.
@@ -52,13 +53,27 @@ struct Arrived {
     since: Instant,
 }
 
+impl Arrived {
+    /// Without what is no message, and what of the batch did not come.
+    fn sift(mut self) -> (Self, Batch) {
+        let Self { batch, bodies, .. } = &mut self;
+        let announced = |uid: u32| batch.messages.iter().find(|m| m.uid == uid).map_or(0, |m| m.size);
+        // Nothing where something was announced is not the message. Of what a server sends twice, the first counts.
+        bodies.retain(|body| !body.bytes.is_empty() || announced(body.uid) == 0);
+        bodies.sort_by_key(|body| body.uid);
+        bodies.dedup_by_key(|body| body.uid);
+        let rest = batch.without(bodies);
+        (self, rest)
+    }
+}
+
 /// A listed window.
 #[derive(Debug)]
 struct Window {
     range: RangeInclusive<u32>,
     skipped: UidSet,
-    /// UIDs that stay open, and why.
-    open: Vec<(u32, String)>,
+    /// UIDs that were not taken, and why.
+    failures: Vec<Failure>,
     /// All of it was asked for.
     whole: bool,
     on_the_way: usize,
@@ -82,7 +97,7 @@ impl Flow {
 
     /// Begins a window of UIDs that was listed; its number.
     pub(super) fn begin_window(&mut self, range: RangeInclusive<u32>, skipped: UidSet) -> usize {
-        self.windows.push_back(Window { range, skipped, open: Vec::new(), whole: false, on_the_way: 0 });
+        self.windows.push_back(Window { range, skipped, failures: Vec::new(), whole: false, on_the_way: 0 });
         self.first_window + self.windows.len() - 1
     }
 
@@ -93,10 +108,10 @@ impl Flow {
         }
     }
 
-    /// A message will be tried again another time.
-    pub(super) fn leave_open(&mut self, window: usize, uid: u32, reason: impl Into<String>) {
+    /// A message was not taken.
+    pub(super) fn fail(&mut self, window: usize, failure: Failure) {
         if let Some(window) = self.window_mut(window) {
-            window.open.push((uid, reason.into()));
+            window.failures.push(failure);
         }
     }
 
@@ -111,10 +126,18 @@ impl Flow {
         if mailbox.shared.shutdown.is_cancelled() {
             return Err(Error::Stopped);
         }
-        // What a connection was lost on before comes in slices: its announced size may be wrong by far.
-        let suspected = batch.messages.len() == 1
-            && batch.messages.first().is_some_and(|m| mailbox.suspects.contains_key(&m.uid));
-        if batch.is_large() || suspected {
+        let suspected = batch.messages.iter().any(|m| mailbox.suspects.contains(m.uid));
+        let alone = batch.messages.first().filter(|_| batch.messages.len() == 1);
+        let tried = alone.and_then(|m| mailbox.attempts(m.uid));
+        if suspected {
+            self.drain(mailbox, session).await?;
+        }
+        if suspected && alone.is_some() {
+            mailbox.prove(session).await?;
+        }
+        // At its second try a message comes in slices: its announced size may be wrong by far, and what came of it is had
+        // even if it ends there. At the third as at the first: there are servers that get slices wrong.
+        if batch.is_large() || tried.map_or(suspected && alone.is_some(), |tried| tried == 2) {
             self.drain(mailbox, session).await?;
             return self.fetch_large(mailbox, session, window, batch).await;
         }
@@ -124,7 +147,7 @@ impl Flow {
         let sent = session.ask_bodies(&batch.uids(), batch.largest()).await?;
         self.count(window, 1);
         self.sent.push_back(Asked { sent, batch, window, since: Instant::now(), early: Vec::new() });
-        self.reap(mailbox, false).await
+        if suspected { self.drain(mailbox, session).await } else { self.reap(mailbox, false).await }
     }
 
     /// Reads all answers that are on the wire.
@@ -153,28 +176,34 @@ impl Flow {
             wanted.union(&other.batch.uids());
             bytes += other.batch.bytes;
         }
-        match session.read_bodies(sent, &wanted, bytes).await {
-            Ok(came) => {
-                let (own, others): (Vec<_>, Vec<_>) =
-                    came.into_iter().partition(|body| uids.contains(body.uid));
-                for body in others {
-                    if let Some(asked) = self.sent.iter_mut().find(|a| a.batch.uids().contains(body.uid)) {
-                        asked.early.push(body);
-                    }
-                }
-                let bodies = [early, own].concat();
-                self.deliver(mailbox, session, window, Arrived { batch, bodies, since }).await
+        let (came, ended) = session.read_bodies(sent, &wanted, bytes).await;
+        let mut bodies = early;
+        for body in came {
+            if uids.contains(body.uid) {
+                bodies.push(body);
+            } else if let Some(asked) = self.sent.iter_mut().find(|a| a.batch.uids().contains(body.uid)) {
+                asked.early.push(body);
             }
-            Err(Error::Refused { text, .. }) => {
-                self.count(window, -1);
+        }
+        let error = match ended {
+            Ok(()) => {
+                return self.deliver(mailbox, session, window, Arrived { batch, bodies, since }).await;
+            }
+            Err(error) => error,
+        };
+        // What came before the trouble is whole; the trouble is with the rest.
+        let (arrived, rest) = Arrived { batch, bodies, since }.sift();
+        self.store(mailbox, window, arrived).await?;
+        match error {
+            Error::Refused { text, .. } => {
                 self.drain_rest(mailbox, session).await?;
-                self.refused(mailbox, session, batch, window, text).await
+                self.refused(mailbox, session, rest, window, text).await
             }
-            Err(error) => Err(suspect(mailbox, &batch, error)),
+            error => Err(mailbox.lost(&rest, error).await),
         }
     }
 
-    /// The halves of a refused batch one after the other; one message alone is left open.
+    /// The halves of a refused batch one after the other; one message alone was not taken.
     async fn refused(
         &mut self,
         mailbox: &mut Mailbox,
@@ -186,21 +215,26 @@ impl Flow {
         let mut rest: Vec<(Batch, String)> = vec![(batch, text)];
         while let Some((batch, text)) = rest.pop() {
             if let [message] = batch.messages.as_slice() {
-                self.leave_open(window, message.uid, format!("the server refuses this message: {text}"));
+                self.fail(window, Failure::of_body(message, &text));
                 continue;
             }
             for half in batch.halves() {
                 let uids = half.uids();
                 let since = Instant::now();
                 let sent = session.ask_bodies(&uids, half.largest()).await?;
-                match session.read_bodies(sent, &uids, half.bytes).await {
-                    Ok(bodies) => {
-                        self.count(window, 1);
-                        self.deliver(mailbox, session, window, Arrived { batch: half, bodies, since })
-                            .await?;
+                let (bodies, ended) = session.read_bodies(sent, &uids, half.bytes).await;
+                self.count(window, 1);
+                let arrived = Arrived { batch: half, bodies, since };
+                match ended {
+                    Ok(()) => self.deliver(mailbox, session, window, arrived).await?,
+                    Err(error) => {
+                        let (arrived, left) = arrived.sift();
+                        self.store(mailbox, window, arrived).await?;
+                        match error {
+                            Error::Refused { text, .. } => rest.push((left, text)),
+                            error => return Err(mailbox.lost(&left, error).await),
+                        }
                     }
-                    Err(Error::Refused { text, .. }) => rest.push((half, text)),
-                    Err(error) => return Err(suspect(mailbox, &half, error)),
                 }
             }
         }
@@ -221,29 +255,23 @@ impl Flow {
         mailbox: &mut Mailbox,
         session: &mut Session,
         window: usize,
-        mut arrived: Arrived,
+        arrived: Arrived,
     ) -> Result<()> {
         mailbox.alive();
-        let Arrived { batch, bodies, .. } = &mut arrived;
-        let announced = |uid: u32| batch.messages.iter().find(|m| m.uid == uid).map_or(0, |m| m.size);
-        // Nothing where something was announced is not the message. Of what a server sends twice, the first counts.
-        bodies.retain(|body| !body.bytes.is_empty() || announced(body.uid) == 0);
-        bodies.sort_by_key(|body| body.uid);
-        bodies.dedup_by_key(|body| body.uid);
-        let got: UidSet = bodies.iter().map(|body| body.uid).collect();
-        let not_sent: UidSet =
-            batch.messages.iter().map(|m| m.uid).filter(|&uid| !got.contains(uid)).collect();
+        let (arrived, rest) = arrived.sift();
         self.store(mailbox, window, arrived).await?;
-        if not_sent.is_empty() {
+        if rest.messages.is_empty() {
             return Ok(());
         }
+        let not_sent = rest.uids();
         self.count(window, 1);
         self.drain_rest(mailbox, session).await?;
         let there = session.still_there(&not_sent).await?;
         self.count(window, -1);
-        for uid in not_sent.iter().flatten() {
-            if there.contains(uid) {
-                self.leave_open(window, uid, "the server lists this message but does not send it");
+        for message in &rest.messages {
+            if there.contains(message.uid) {
+                let why = "the server lists this message but does not send it".to_owned();
+                self.fail(window, Failure::of(message, why));
             } else {
                 mailbox.pass.gone += 1;
                 mailbox.shared.progress.stored(1, 0);
@@ -259,19 +287,33 @@ impl Flow {
         window: usize,
         batch: Batch,
     ) -> Result<()> {
-        let Some((uid, size)) = batch.messages.first().map(|m| (m.uid, m.size)) else { return Ok(()) };
-        let since = Instant::now();
-        match session.large_body(uid, size, LARGEST, || mailbox.alive()).await {
-            Ok(body) => {
+        let Some(message) = batch.messages.first() else { return Ok(()) };
+        let (uid, size, since) = (message.uid, message.size, Instant::now());
+        if u64::from(size) > LARGEST {
+            self.fail(window, Failure::too_large(message, LARGEST));
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        let ended = session.large_body(uid, size, LARGEST, &mut bytes, || mailbox.alive()).await;
+        let failure = match &ended {
+            Ok(whole @ (Slices::Whole | Slices::Absent)) => {
                 self.count(window, 1);
-                let bodies = body.into_iter().collect();
-                self.deliver(mailbox, session, window, Arrived { batch, bodies, since }).await
+                let bodies = (*whole == Slices::Whole).then_some(Body { uid, bytes }).into_iter().collect();
+                return self.deliver(mailbox, session, window, Arrived { batch, bodies, since }).await;
             }
-            Err(Error::Refused { text, .. }) => {
-                self.leave_open(window, uid, format!("the server refuses this message: {text}"));
+            Ok(Slices::TooLarge) => Some(Failure::too_large(message, LARGEST)),
+            Err(Error::Refused { text, .. }) => Some(Failure::of_body(message, text)),
+            Err(_) => None,
+        };
+        if !bytes.is_empty() {
+            mailbox.partial.insert(uid, bytes);
+        }
+        match (failure, ended) {
+            (None, Err(error)) => Err(mailbox.lost(&batch, error).await),
+            (failure, _) => {
+                failure.into_iter().for_each(|failure| self.fail(window, failure));
                 Ok(())
             }
-            Err(error) => Err(suspect(mailbox, &batch, error)),
         }
     }
 
@@ -306,7 +348,9 @@ impl Flow {
             for uid in uids {
                 mailbox.known.stored.insert(uid..=uid);
                 mailbox.known.covered.insert(uid..=uid);
-                mailbox.suspects.remove(&uid);
+                mailbox.suspects.remove(uid);
+                mailbox.tries.remove(&uid);
+                mailbox.partial.remove(&uid);
             }
             self.count(window, -1);
         }
@@ -329,13 +373,13 @@ impl Flow {
     }
 }
 
-/// The listed window joins the coverage: all of it is stored, gone, skipped or open.
+/// The listed window joins the coverage: all of it is stored, gone, skipped, open or quarantined.
 async fn join(mailbox: &mut Mailbox, window: Window) -> Result<()> {
-    let Window { range, skipped, open, .. } = window;
+    let Window { range, skipped, failures, .. } = window;
     let id = mailbox.id;
     let covered = skipped.missing(*range.start(), *range.end());
     mailbox.alive();
-    mailbox.shared.board.account(&mailbox.account.id, |known| known.failed += open.len() as u64);
+    mailbox.shared.board.account(&mailbox.account.id, |known| known.failed += failures.len() as u64);
     let mut changes = Vec::new();
     if !skipped.is_empty() {
         changes.push(Change::Skipped { mailbox: id, uids: skipped.clone() });
@@ -345,36 +389,15 @@ async fn join(mailbox: &mut Mailbox, window: Window) -> Result<()> {
     for open in mailbox.known.open.extract_if(.., |open| skipped.contains(open.uid)) {
         changes.push(Change::Closed { mailbox: id, uid: open.uid });
     }
-    for (uid, error) in open {
+    for failure in failures {
         // One that is tried again was counted before.
-        let attempts = mailbox.known.open.iter().find(|o| o.uid == uid).map_or(1, |o| o.attempts);
-        let next_try = Mailbox::next_try(attempts);
-        tracing::warn!(
-            account = mailbox.account.id,
-            mailbox = mailbox.shown(),
-            uid,
-            attempts,
-            error,
-            "a message stays open"
-        );
-        mailbox.known.open.retain(|o| o.uid != uid);
-        mailbox.known.open.push(OpenUid { uid, attempts, error: error.clone(), next_try });
-        changes.push(Change::Open { mailbox: id, uid, attempts, error, next_try });
+        let attempts = mailbox.attempts(failure.uid).unwrap_or(1);
+        changes.push(mailbox.failed(failure, attempts)?);
     }
     mailbox.commit(changes).await?;
     mailbox.known.covered.union(&covered);
     mailbox.known.skipped.union(&skipped);
     Ok(())
-}
-
-/// Takes note of what was being fetched when a connection was lost.
-fn suspect(mailbox: &mut Mailbox, batch: &Batch, error: Error) -> Error {
-    if matches!(error, Error::Lost { .. }) {
-        for message in &batch.messages {
-            *mailbox.suspects.entry(message.uid).or_default() += 1;
-        }
-    }
-    error
 }
 
 /// KiB that messages take on their way; a larger one takes all there is.

@@ -2,11 +2,12 @@
 
 use std::ops::RangeInclusive;
 
-use vigie_archive::{Change, UidSet};
+use vigie_archive::{Change, OpenUid, UidSet};
 use vigie_common::clock;
 
+use super::Mailbox;
 use super::flow::Flow;
-use super::{Mailbox, SUSPICIONS};
+use super::quarantine::{Failure, TRIES};
 use crate::error::{Error, Result};
 use crate::plan::{self, Width};
 use crate::session::{Listed, Session};
@@ -25,11 +26,18 @@ impl Mailbox {
         let mut width = Width::default();
         let mut dealt = self.known.dealt();
         let mut below = top;
-        while let Some(window) = plan::next_window(&dealt, below, width) {
+        while let Some(mut window) = plan::next_window(&dealt, below, width) {
+            if let Some(lost) = &self.lost_window {
+                window = plan::narrowed(window, lost);
+            }
             dealt.insert(window.clone());
             below = *window.end();
             let mut listed = 0;
-            for (part, found) in list(session, window).await? {
+            let found = match list(session, window.clone()).await {
+                Ok(found) => found,
+                Err(error) => return Err(self.lost_listing(window, error).await),
+            };
+            for (part, found) in found {
                 match found {
                     Ok(messages) => {
                         listed += messages.len();
@@ -37,17 +45,14 @@ impl Mailbox {
                     }
                     Err(refusal) => {
                         let number = flow.begin_window(part.clone(), UidSet::new());
-                        flow.leave_open(
-                            number,
-                            *part.start(),
-                            format!("the server refuses to list it: {refusal}"),
-                        );
+                        flow.fail(number, Failure::of_listing(*part.start(), &refusal));
                         flow.end_window(number);
                     }
                 }
             }
             width.learn(listed);
         }
+        self.lost_window = None;
         if session.has_news() { self.fetch_new(session, flow).await } else { Ok(()) }
     }
 
@@ -70,19 +75,9 @@ impl Mailbox {
         yielding: bool,
     ) -> Result<()> {
         let (skipped, wanted): (Vec<_>, Vec<_>) = listed.into_iter().partition(|l| self.is_before_since(l));
-        let (give_up, wanted): (Vec<_>, Vec<_>) = wanted
-            .into_iter()
-            .filter(|l| !self.known.stored.contains(l.uid))
-            .partition(|l| self.suspects.get(&l.uid).is_some_and(|&losses| losses >= SUSPICIONS));
+        let wanted: Vec<_> = wanted.into_iter().filter(|l| !self.known.stored.contains(l.uid)).collect();
         self.shared.progress.expect(wanted.len() as u64);
         let number = flow.begin_window(window, skipped.iter().map(|l| l.uid).collect());
-        for message in give_up {
-            flow.leave_open(
-                number,
-                message.uid,
-                "the connection is lost each time that this message is asked for",
-            );
-        }
         for batch in plan::batches(wanted, &self.suspects) {
             if yielding && session.has_news() {
                 // What has just arrived goes before what has waited for years.
@@ -96,10 +91,10 @@ impl Mailbox {
         Ok(())
     }
 
-    /// Those whose time has come, each alone. The try is counted before it is made: it may take the connection along.
+    /// Those whose time has come, each alone.
     pub(super) async fn retry_open(&mut self, session: &mut Session) -> Result<()> {
         let now = clock::now();
-        let due: Vec<u32> = self.known.open.iter().filter(|o| o.next_try <= now).map(|o| o.uid).collect();
+        let due: Vec<_> = self.known.open.iter().filter(|o| o.next_try <= now).cloned().collect();
         if due.is_empty() {
             return Ok(());
         }
@@ -109,38 +104,44 @@ impl Mailbox {
         self.learn().await
     }
 
-    async fn retry(&mut self, session: &mut Session, flow: &mut Flow, due: Vec<u32>) -> Result<()> {
-        for uid in due {
-            self.suspects.remove(&uid);
+    async fn retry(&mut self, session: &mut Session, flow: &mut Flow, due: Vec<OpenUid>) -> Result<()> {
+        for open in due {
+            let uid = open.uid;
+            if open.attempts >= TRIES {
+                self.give_up_at_last(open).await?;
+                continue;
+            }
+            self.suspects.remove(uid);
+            self.prove(session).await?;
             self.count_try(uid).await?;
-            let listed = session.list(uid, Some(uid)).await?;
-            if listed.is_empty() {
-                self.commit(vec![Change::Closed { mailbox: self.id, uid }]).await?;
-                self.pass.gone += 1;
-            } else {
-                self.fetch_window(session, flow, uid..=uid, listed, false).await?;
+            match session.list(uid, Some(uid)).await {
+                Ok(listed) if listed.is_empty() => {
+                    self.commit(vec![Change::Closed { mailbox: self.id, uid }]).await?;
+                    self.known.open.retain(|open| open.uid != uid);
+                    self.pass.gone += 1;
+                }
+                Ok(listed) => self.fetch_window(session, flow, uid..=uid, listed, false).await?,
+                Err(Error::Refused { text, .. }) => {
+                    let number = flow.begin_window(uid..=uid, UidSet::new());
+                    flow.fail(number, Failure::of_listing(uid, &text));
+                    flow.end_window(number);
+                }
+                Err(error) => return Err(self.lost_listing(uid..=uid, error).await),
             }
         }
         Ok(())
     }
 
-    async fn count_try(&mut self, uid: u32) -> Result<()> {
-        let Some(open) = self.known.open.iter_mut().find(|open| open.uid == uid) else { return Ok(()) };
-        open.attempts += 1;
-        open.next_try = Self::next_try(open.attempts);
-        let (attempts, error, next_try) = (open.attempts, open.error.clone(), open.next_try);
-        self.commit(vec![Change::Open { mailbox: self.id, uid, attempts, error, next_try }]).await
-    }
-
-    /// The mailbox is empty: nothing in it is still to be tried.
+    /// The mailbox is empty: nothing in it is still to be tried, nor waits in quarantine.
     pub(super) async fn close_all(&mut self) -> Result<()> {
-        let gone = std::mem::take(&mut self.known.open);
-        if gone.is_empty() {
+        let open = std::mem::take(&mut self.known.open);
+        let quarantined = std::mem::take(&mut self.known.quarantined);
+        if open.is_empty() && quarantined.is_empty() {
             return Ok(());
         }
-        self.pass.gone += gone.len() as u64;
-        self.commit(gone.iter().map(|open| Change::Closed { mailbox: self.id, uid: open.uid }).collect())
-            .await
+        self.pass.gone += open.len() as u64;
+        let gone = open.iter().map(|open| open.uid).chain(quarantined.iter().map(|q| q.uid));
+        self.commit(gone.map(|uid| Change::Closed { mailbox: self.id, uid }).collect()).await
     }
 }
 

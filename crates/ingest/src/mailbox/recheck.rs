@@ -1,5 +1,7 @@
 //! Looking again: servers forget UIDs for a while, and say so only by a count that does not fit.
 
+use std::ops::RangeInclusive;
+
 use vigie_archive::{Change, Difference, UidSet};
 
 use super::Mailbox;
@@ -17,7 +19,7 @@ impl Mailbox {
         let Some(top) = self.known.dealt().highest() else { return Ok(()) };
         let low = top.saturating_sub(LATEST - 1).max(1);
         if !self.fetched_in_this_pass(low) {
-            let listed = session.list(low, Some(top)).await?;
+            let listed = self.list_again(session, low..=top).await?;
             self.fetch_forgotten(session, listed).await?;
         }
         if self.is_explained(exists) {
@@ -26,7 +28,7 @@ impl Mailbox {
         let (mut asked, mut shown) = (UidSet::new(), UidSet::new());
         let mut width = Width::default();
         while let Some(window) = next_window(&asked, top, width) {
-            let listed = session.list(*window.start(), Some(*window.end())).await?;
+            let listed = self.list_again(session, window.clone()).await?;
             asked.insert(window);
             width.learn(listed.len());
             shown.union(&listed.iter().map(|l| l.uid).collect());
@@ -40,6 +42,12 @@ impl Mailbox {
         Ok(())
     }
 
+    /// Without those that are open or quarantined: there are messages whose mere listing is refused.
+    async fn list_again(&self, session: &mut Session, window: RangeInclusive<u32>) -> Result<Vec<Listed>> {
+        let asked = self.known.waiting().missing(*window.start(), *window.end());
+        if asked.is_empty() { Ok(Vec::new()) } else { session.list_of(&asked).await }
+    }
+
     /// What was listed a moment ago need not be listed again.
     fn fetched_in_this_pass(&self, low: u32) -> bool {
         self.pass.stored > 0
@@ -48,7 +56,7 @@ impl Mailbox {
     }
 
     /// As many messages more or less than counted as after the last complete listing.
-    fn is_explained(&self, exists: u32) -> bool {
+    pub(super) fn is_explained(&self, exists: u32) -> bool {
         let apart =
             |exists: u32, counted: u64| i64::from(exists) - i64::try_from(counted).unwrap_or(i64::MAX);
         let now = apart(exists, self.known.counted());
@@ -60,8 +68,9 @@ impl Mailbox {
         let forgotten: Vec<Listed> = listed
             .into_iter()
             .filter(|l| {
-                let open = self.known.open.iter().any(|o| o.uid == l.uid);
-                self.known.covered.contains(l.uid) && !open && !self.known.stored.contains(l.uid)
+                self.known.covered.contains(l.uid)
+                    && !self.known.waiting().contains(l.uid)
+                    && !self.known.stored.contains(l.uid)
             })
             .collect();
         let Some((first, last)) = forgotten.first().zip(forgotten.last()).map(|(f, l)| (f.uid, l.uid)) else {

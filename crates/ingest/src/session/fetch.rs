@@ -63,6 +63,17 @@ pub struct Body {
     pub bytes: Vec<u8>,
 }
 
+/// How a message in slices ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slices {
+    /// All of it is there.
+    Whole,
+    /// The server does not show it.
+    Absent,
+    /// It is larger than is taken.
+    TooLarge,
+}
+
 impl Session {
     /// Lists the messages with UIDs from `low` to `high` (`None`: to the last), in ascending order. An `OK` means
     /// that these are all that the server shows in this range.
@@ -71,6 +82,22 @@ impl Session {
     /// The connection is lost, or refused.
     pub async fn list(&mut self, low: u32, high: Option<u32>) -> Result<Vec<Listed>> {
         let range = high.map_or_else(|| format!("{low}:*"), |high| format!("{low}:{high}"));
+        let items = self.items();
+        // `n:*` always gives the last message, even below n.
+        self.list_set(&range, &items, |uid| uid >= low && high.is_none_or(|high| uid <= high)).await
+    }
+
+    /// What the server shows of `uids`, in ascending order.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub async fn list_of(&mut self, uids: &UidSet) -> Result<Vec<Listed>> {
+        let items = self.items();
+        self.list_set(&uids.to_string(), &items, |uid| uids.contains(uid)).await
+    }
+
+    /// What is asked of a message: more of a server that has more to tell.
+    fn items(&self) -> String {
         let mut items = ITEMS.to_owned();
         if self.capabilities().has("X-GM-EXT-1") {
             items.push_str(" X-GM-MSGID X-GM-THRID X-GM-LABELS");
@@ -78,8 +105,7 @@ impl Session {
         if self.capabilities().has("OBJECTID") {
             items.push_str(" EMAILID THREADID");
         }
-        // `n:*` always gives the last message, even below n.
-        self.list_set(&range, &items, |uid| uid >= low && high.is_none_or(|high| uid <= high)).await
+        items
     }
 
     /// Those of `uids` that the server still shows.
@@ -87,7 +113,7 @@ impl Session {
     /// # Errors
     /// As [`list`](Self::list).
     pub async fn still_there(&mut self, uids: &UidSet) -> Result<UidSet> {
-        let listed = self.list_set(&uids.to_string(), ITEMS, |uid| uids.contains(uid)).await?;
+        let listed = self.list_of(uids).await?;
         Ok(listed.into_iter().map(|l| l.uid).collect())
     }
 
@@ -169,20 +195,21 @@ impl Session {
         self.channel.send("UID FETCH", &format!("UID FETCH {uids} (UID BODY.PEEK[])")).await
     }
 
-    /// Reads up to the end of what [`ask_bodies`](Self::ask_bodies) asked for by `sent`, and gives back every message of
+    /// Reads up to the end of what [`ask_bodies`](Self::ask_bodies) asked for by `sent`, and gives every message of
     /// `wanted` that comes by, each once: servers may answer commands on the wire intermingled. `bytes` is what all of
-    /// these are announced to have.
+    /// these are announced to have. What came whole is good, however it ends.
     ///
     /// # Errors
-    /// The connection is lost, or the command refused (then what came by is lost).
-    pub async fn read_bodies(&mut self, sent: Sent, wanted: &UidSet, bytes: u64) -> Result<Vec<Body>> {
+    /// Beside what came: the connection is lost, or the command refused.
+    pub async fn read_bodies(&mut self, sent: Sent, wanted: &UidSet, bytes: u64) -> (Vec<Body>, Result<()>) {
         // Sizes are announced wrongly, but not by this much.
         let most = bytes
             .saturating_mul(2)
             .saturating_add(wanted.len().saturating_mul(64 << 10))
             .saturating_add(4 << 20);
         let mut bodies: BTreeMap<u32, Body> = BTreeMap::new();
-        self.channel
+        let ended = self
+            .channel
             .finish(sent, most, |response| {
                 if let Response::Fetch(_, attributes) = response
                     && let (Some(uid), Some((_, bytes))) = (uid_of(attributes), section(attributes))
@@ -191,60 +218,71 @@ impl Session {
                     bodies.entry(uid).or_insert_with(|| Body { uid, bytes: bytes.to_vec() });
                 }
             })
-            .await?;
-        Ok(bodies.into_values().collect())
+            .await;
+        (bodies.into_values().collect(), ended)
     }
 
-    /// One message in slices; `None` if the server does not show it. A short slice is the last one, unless more was
+    /// Asks for the first octet of a message, for nothing but the answer: whether the server still gives any.
+    ///
+    /// # Errors
+    /// The connection is lost, or the command refused.
+    pub async fn touch(&mut self, uid: u32) -> Result<()> {
+        self.channel.run("UID FETCH", &format!("UID FETCH {uid} (UID BODY.PEEK[]<0.1>)"), |_| ()).await
+    }
+
+    /// One message in slices, into `bytes`; what came is there also after an error. A short slice is the last one, unless more was
     /// announced: there are servers that give less than they are asked for. An empty one is the end. `came` hears of
     /// each slice.
     ///
     /// # Errors
-    /// The connection is lost, the command refused, the message is larger than `most`, or a slice is not the one
-    /// that was asked for.
+    /// The connection is lost, the command refused, or a slice is not the one that was asked for.
     pub async fn large_body(
         &mut self,
         uid: u32,
         announced: u32,
         most: u64,
+        bytes: &mut Vec<u8>,
         came: impl Fn(),
-    ) -> Result<Option<Body>> {
+    ) -> Result<Slices> {
         const NAME: &str = "UID FETCH";
         let refused = |text: String| Error::Refused { command: NAME, text };
         self.channel.expect_literal(u64::from(SLICE));
-        let mut bytes = Vec::new();
+        bytes.reserve_exact(usize::try_from(u64::from(announced).min(most)).unwrap_or_default());
         loop {
             let offset = u32::try_from(bytes.len()).map_err(|e| refused(e.to_string()))?;
             let command = format!("UID FETCH {uid} (UID BODY.PEEK[]<{offset}.{SLICE}>)");
-            let mut slice: Option<(Option<u32>, Vec<u8>)> = None;
+            // Length of the slice, and whether it is the one that was asked for.
+            let mut slice: Option<(usize, bool)> = None;
             self.channel
                 .run(NAME, &command, |response| {
                     if let Response::Fetch(_, attributes) = response
                         && uid_of(attributes) == Some(uid)
                         && slice.is_none()
+                        && let Some((origin, data)) = section(attributes)
                     {
-                        slice = section(attributes).map(|(origin, bytes)| (origin, bytes.to_vec()));
+                        let fits = data.len() <= SLICE as usize
+                            && (origin.unwrap_or(0) == offset || data.is_empty());
+                        slice = Some((data.len(), fits));
+                        if fits {
+                            bytes.extend_from_slice(data);
+                        }
                     }
                 })
                 .await?;
             came();
-            let whole = offset >= announced;
-            let (origin, slice) = match slice {
-                Some(slice) => slice,
-                None if offset == 0 => return Ok(None),
-                None if whole => return Ok(Some(Body { uid, bytes })),
+            let length = match slice {
+                Some((length, true)) => length,
+                Some(_) => return Err(refused(format!("asked for a slice at {offset}, got another"))),
+                None if offset == 0 => return Ok(Slices::Absent),
+                None if offset >= announced => return Ok(Slices::Whole),
                 None => return Err(refused(format!("no slice at {offset} of {announced}"))),
             };
-            if slice.len() > SLICE as usize || (origin.unwrap_or(0) != offset && !slice.is_empty()) {
-                return Err(refused(format!("asked for a slice at {offset}, got another")));
-            }
-            bytes.extend_from_slice(&slice);
-            let short = slice.len() < SLICE as usize;
-            if slice.is_empty() || (short && bytes.len() as u64 >= u64::from(announced)) {
-                return Ok(Some(Body { uid, bytes }));
+            let short = length < SLICE as usize;
+            if length == 0 || (short && bytes.len() as u64 >= u64::from(announced)) {
+                return Ok(Slices::Whole);
             }
             if bytes.len() as u64 > most {
-                return Err(refused(format!("the message is larger than {most} bytes")));
+                return Ok(Slices::TooLarge);
             }
         }
     }

@@ -383,7 +383,7 @@ async fn status(session: &mut Session, mailbox: &Mailbox) -> Result<Option<Told>
 }
 
 fn report(account: &Account, mailbox: &Mailbox) {
-    let Pass { exists, stored, bytes, gone, open } = mailbox.pass();
+    let Pass { exists, stored, bytes, gone, open, .. } = mailbox.pass();
     if stored > 0 || gone > 0 {
         tracing::info!(
             account = account.id,

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
-use vigie_archive::{Archive, Change, RawPolicy, Round, Settings};
+use vigie_archive::{Archive, Change, Note, RawPolicy, Round, Settings, quarantine};
 use vigie_common::clock;
+use vigie_common::id::Id;
 use vigie_testkit::mailbox_server::{Account, MailboxServer, Security, Service};
 
 use crate::messages::server;
@@ -181,25 +181,46 @@ async fn an_unreachable_server_is_an_alarm_until_it_is_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_that_stay_open_are_an_alarm() {
+async fn quarantined_messages_are_an_alarm() {
     let (server, _, _) = server(1).await;
     let place = Place::plain(server.port(), "");
     place.sync().assert_clean();
     let settings = Settings { root: place.archive(), raw: RawPolicy::Always, min_free: 1 };
     let mut archive = Archive::open(&settings, "1").unwrap();
     let mailbox = archive.mailboxes("a").unwrap()[0];
-    let next_try = clock::now() + SignedDuration::from_hours(1);
-    let open =
-        |uid, attempts| Change::Open { mailbox, uid, attempts, error: "no \u{1b}[2J".into(), next_try };
-    let round = Round { changes: vec![open(97, 3), open(98, 4), open(99, 2)], ..Round::default() };
+    let selected = archive.view(mailbox).unwrap().selected.unwrap();
+    let quarantined = |uid| {
+        let mut note = Note {
+            schema: quarantine::SCHEMA.into(),
+            id: Id::of_mailbox("", ""),
+            account: "a".into(),
+            mailbox: archive.view(mailbox).unwrap().mailbox,
+            uidvalidity: selected.uidvalidity,
+            generation: selected.generation,
+            uid,
+            size: None,
+            internal_date: None,
+            reason: "no \u{1b}[2J".into(),
+            attempts: 3,
+            at: clock::now(),
+            bytes: 0,
+            transcript: Vec::new(),
+        };
+        note.id = note.instance().id();
+        Change::Quarantined { mailbox, note: Box::new(note), bytes: Vec::new() }
+    };
+    let round = Round { changes: vec![quarantined(97), quarantined(98)], ..Round::default() };
     archive.commit(&round, clock::now()).unwrap();
     drop(archive);
     let (_run, address) = start(&place, &[]).await;
     server.service().wait_for_command("IDLE", 1).await;
-    let alarm = alarm(address, "uids-open").await;
+    let alarm = alarm(address, "quarantine").await;
     assert_eq!(alarm["subject"], "a/INBOX");
     let text = alarm["text"].as_str().unwrap();
     assert!(text.starts_with("2 messages ") && text.contains("UID 97: no \\u{1b}[2J"), "{text}");
+    let (_, metrics) = get(address, "/metrics", "").await;
+    let line = r#"vigie_mailbox_quarantined{account="a",mailbox="INBOX"} 2"#;
+    assert!(metrics.lines().any(|l| l == line), "{metrics}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
