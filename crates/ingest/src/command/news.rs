@@ -81,6 +81,9 @@ impl News {
     }
 
     fn note_flags(&mut self, number: u32, attributes: &[AttributeValue<'_>]) {
+        if self.changes.cut {
+            return;
+        }
         let Some(flags) = flags_of(attributes) else { return };
         let uid = attributes.iter().find_map(|a| match a {
             AttributeValue::Uid(uid) => Some(*uid).filter(|&uid| uid > 0),
@@ -92,11 +95,13 @@ impl News {
             }
             return;
         };
-        let octets = 64 + flags.iter().map(|flag| 24 + flag.len()).sum::<usize>();
-        if self.kept + octets > ROOM {
+        let octets = |flags: &[String]| 64 + flags.iter().map(|flag| 24 + flag.len()).sum::<usize>();
+        let before = self.changes.flags.get(&uid).map_or(0, |flags| octets(flags));
+        let kept = self.kept - before + octets(&flags);
+        if kept > ROOM {
             self.changes.cut = true;
         } else {
-            self.kept += octets;
+            self.kept = kept;
             self.changes.flags.insert(uid, flags);
         }
     }
@@ -170,5 +175,9 @@ mod tests {
         let lines: Vec<String> = (1..1000).map(|n| format!("{n} FETCH (UID {n} FLAGS ({flags}))")).collect();
         let changes = told(&lines.iter().map(String::as_str).collect::<Vec<_>>()).take_changes();
         assert!(changes.cut && changes.flags.len() < 600, "{}", changes.flags.len());
+        // The same one again and again is one.
+        let lines = vec!["7 FETCH (UID 7 FLAGS (\\Seen))"; 100_000];
+        let changes = told(&lines).take_changes();
+        assert!(!changes.cut && changes.flags.len() == 1);
     }
 }

@@ -111,10 +111,15 @@ impl Mailbox {
             "gone from the server"
         );
         let mailbox = self.id;
-        let mut rest = gone.clone();
-        while let Some(portion) = newest(&rest, u32::MAX, PORTION as u64) {
-            rest = rest.difference(&portion);
+        // Each that is stored is an event; of the others only ranges change.
+        let (mut stored, others) =
+            (gone.intersection(&self.known.stored), gone.difference(&self.known.stored));
+        while let Some(portion) = newest(&stored, u32::MAX, PORTION as u64) {
+            stored = stored.difference(&portion);
             self.commit(vec![Change::Vanished { mailbox, uids: portion }]).await?;
+        }
+        if !others.is_empty() {
+            self.commit(vec![Change::Vanished { mailbox, uids: others }]).await?;
         }
         self.known.covered.union(&gone);
         self.known.stored = self.known.stored.difference(&gone);
