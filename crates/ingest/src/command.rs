@@ -16,7 +16,7 @@ pub use self::news::{Changes, flags_of};
 use crate::beat::Beat;
 use crate::error::{Error, Result, quoted};
 use crate::guard::Mode;
-use crate::transport::Wire;
+use crate::transport::{self, Wire};
 
 /// A server that sends nothing for so long is gone; the same for a write that does not end.
 pub const SILENCE: Duration = Duration::from_secs(60);
@@ -165,6 +165,26 @@ impl Channel {
         }
         let sent = self.send(name, command).await?;
         self.finish(sent, ORDINARY, on).await
+    }
+
+    /// COMPRESS (RFC 4978): from here on both sides compress. Whether the server does.
+    ///
+    /// # Errors
+    /// [`Error::Lost`].
+    pub async fn compress(&mut self) -> Result<bool> {
+        const NAME: &str = "COMPRESS";
+        self.session.get_mut().set_mode(Mode::Switching);
+        let begun = match self.run(NAME, "COMPRESS DEFLATE", |_| ()).await {
+            Ok(()) => {
+                let switched = transport::compress(self.session.get_mut());
+                switched.map_err(|violation| self.out_of_step(NAME, violation.to_string()))?;
+                true
+            }
+            Err(Error::Refused { .. }) => false,
+            Err(error) => return Err(error),
+        };
+        self.session.get_mut().set_mode(Mode::Normal);
+        Ok(begun)
     }
 
     /// IDLE (RFC 2177) until messages come, flags change or messages go, `until` has passed, or `stop` resolves. Returns

@@ -54,6 +54,18 @@ impl<S> Guard<S> {
         self.framer.set_mode(mode);
     }
 
+    /// Puts another stream in the place of this one, for instance with compression on it, and gives this one back.
+    ///
+    /// # Errors
+    /// [`Violation::Injected`] when there is more than the answer that was asked for.
+    pub fn replace(&mut self, inner: S) -> Result<S, Violation> {
+        if self.output.is_empty() && self.framer.is_between_responses() {
+            Ok(std::mem::replace(&mut self.inner, inner))
+        } else {
+            Err(Violation::Injected)
+        }
+    }
+
     /// The stream itself, for TLS to begin on it.
     ///
     /// # Errors

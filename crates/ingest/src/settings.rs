@@ -64,6 +64,8 @@ pub struct Account {
     pub ca_file: Option<PathBuf>,
     /// The only certificates to take, if any: then no authority is asked.
     pub pins: Vec<Pin>,
+    /// Whether to compress where the server can.
+    pub compress: bool,
     /// Login name.
     pub user: String,
     /// How it shows who it is.
@@ -170,6 +172,7 @@ impl Account {
             tls,
             ca_file: raw.ca_file.as_deref().map(|path| loaded.beside(path)),
             pins: pins(raw, tls)?,
+            compress: raw.compress,
             user: raw.user.clone(),
             sign_in: SignIn::from_config(raw, loaded)?,
             mailboxes: Patterns::parse(&raw.mailboxes)?,

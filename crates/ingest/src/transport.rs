@@ -1,6 +1,7 @@
 //! TCP and TLS: from a host name to a stream of bytes that can be trusted.
 
 mod certificate;
+mod deflate;
 mod pin;
 mod tcp;
 mod tls;
@@ -15,7 +16,7 @@ use tokio::sync::Semaphore;
 pub use self::pin::Pin;
 use self::tls::{Encrypted, Trust};
 use crate::error::{Error, Result};
-use crate::guard::{Guard, Limits};
+use crate::guard::{Guard, Limits, Violation};
 use crate::oauth::Tokens;
 use crate::settings::Account;
 
@@ -34,6 +35,17 @@ pub type Wire = Guard<BufWriter<Box<dyn Transport>>>;
 #[must_use]
 pub fn guarded(stream: Box<dyn Transport>) -> Wire {
     Guard::new(BufWriter::new(stream), Limits::default())
+}
+
+/// From here on what goes through `wire` is compressed (RFC 4978), below the guard.
+///
+/// # Errors
+/// [`Violation::Injected`]: more than the answer to COMPRESS has come already.
+pub fn compress(wire: &mut Wire) -> std::result::Result<(), Violation> {
+    let nothing: Box<dyn Transport> = Box::new(tokio::io::empty());
+    let stream = wire.replace(BufWriter::new(nothing))?.into_inner();
+    wire.replace(BufWriter::new(Box::new(deflate::Deflated::new(stream))))?;
+    Ok(())
 }
 
 /// Makes connections, few handshakes at a time.
@@ -102,4 +114,10 @@ impl Dialer {
             .map_err(|e| Error::Internal(e.to_string()))?
             .map_err(|cause| Error::Tls { host: account.host.clone(), port: account.port, cause })
     }
+}
+
+/// The other end of [`compress`].
+#[cfg(test)]
+pub(crate) fn deflated<S: Transport + 'static>(stream: S) -> impl Transport {
+    deflate::Deflated::new(stream)
 }

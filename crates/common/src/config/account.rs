@@ -29,6 +29,9 @@ pub struct Account {
     /// Fingerprint of the only certificate to take, `sha256:<hex>` of its DER, or a list of them; no authority is asked
     /// then. `vigie-ingest check` tells it.
     pub pin: Option<Pins>,
+    /// Compress what goes over the wire where the server can: for slow lines.
+    #[serde(default)]
+    pub compress: bool,
     /// Login name.
     pub user: String,
     /// File that holds the password; relative to the file that names it.

@@ -269,3 +269,39 @@ async fn a_wait_publishes_by_when_it_ends() {
     // What comes now is our own work.
     assert!(beat.deadline().unwrap() < until);
 }
+
+/// What is compressed goes through the same guard.
+#[tokio::test]
+async fn compression_begins_after_its_answer_and_is_guarded() {
+    let mut refusing =
+        channel(|command| Some(if command == "NOOP" { "{tag} OK\r\n" } else { "{tag} NO\r\n" })).await;
+    assert!(!refusing.compress().await.unwrap());
+    refusing.run("NOOP", "NOOP", |_| ()).await.unwrap();
+
+    let mut injecting = channel(|_| Some("{tag} OK\r\n* 5 EXISTS\r\n")).await;
+    assert_lost(injecting.compress().await.map(|_| ()), "somebody may be interfering");
+
+    let (near, mut far) = duplex(64 << 10);
+    tokio::spawn(async move {
+        for answer in ["A0001 OK\r\n", "A0002 OK\r\n"] {
+            BufReader::new(&mut far).read_line(&mut String::new()).await.unwrap();
+            far.write_all(answer.as_bytes()).await.unwrap();
+        }
+        let mut far = transport::deflated(far);
+        let mut line = String::new();
+        BufReader::new(&mut far).read_line(&mut line).await.unwrap();
+        assert_eq!(line, "A0003 UID FETCH 1\r\n");
+        far.write_all(b"* 1 FETCH (UID  1 BODY[] {5}\r\nabcde)\r\nA0003 OK\r\n").await.unwrap();
+        far.flush().await.unwrap();
+        BufReader::new(&mut far).read_line(&mut line).await.unwrap();
+        far.write_all(b"* 1 FETCH (UID 1 BODY[] {500000000}\r\n").await.unwrap();
+        far.flush().await.unwrap();
+        pending::<()>().await;
+    });
+    let mut channel = over(near).await;
+    assert!(channel.compress().await.unwrap());
+    let mut came = 0;
+    channel.run("X", "UID FETCH 1", |_| came += 1).await.unwrap();
+    assert_eq!(came, 1);
+    assert_lost(channel.run("X", "UID FETCH 2", |_| ()).await, "announced 500000000 bytes");
+}

@@ -76,7 +76,7 @@ impl fmt::Display for Violation {
             }
             Self::TooDeep(most) => write!(f, "the server sent parentheses nested deeper than {most}"),
             Self::NotImap => f.write_str("the server sent what is not IMAP; are `host` and `port` right?"),
-            Self::Injected => f.write_str("the server sent plain text after the answer that begins encryption; somebody may be interfering with the connection"),
+            Self::Injected => f.write_str("the server sent plain text after the answer that begins encryption (or compression); somebody may be interfering with the connection"),
         }
     }
 }

@@ -103,6 +103,10 @@ async fn steps(dialer: &Dialer, account: &Account) -> Result<Session> {
             Err(error) => return Err(error),
         }
     }
+    if account.compress && capabilities.has("COMPRESS=DEFLATE") {
+        let compressed = channel.compress().await?;
+        tracing::debug!(account = account.id, compressed, "COMPRESS");
+    }
     Ok(Session::new(channel, capabilities))
 }
 

@@ -12,23 +12,24 @@ use crate::place::{Place, Running};
 const MESSAGES: u64 = 500;
 
 #[test]
-fn a_real_mailbox_over_tls_and_plain() {
+fn a_real_mailbox_over_tls_plain_and_compressed() {
     let dovecot = Dovecot::start().unwrap();
     let maildir = tempfile::tempdir().unwrap();
     generate::maildir(maildir.path(), MESSAGES, 3, Profile::Mixed).unwrap();
     dovecot.import("me", maildir.path()).unwrap();
     let expected: BTreeSet<BlobId> =
         (0..MESSAGES).map(|n| BlobId::of(&generate::message(3, n, Profile::Mixed))).collect();
-    for tls in [true, false] {
+    let tls = format!("ca_file = \"{}\"", dovecot.ca_file().display());
+    for (port, more) in [
+        (dovecot.tls_port(), tls.clone()),
+        (dovecot.port(), "tls = \"none\"".to_owned()),
+        (dovecot.tls_port(), format!("{tls}\ncompress = true")),
+    ] {
         let mut place = Place::new();
-        if tls {
-            place.account("a", dovecot.tls_port(), &format!("ca_file = \"{}\"", dovecot.ca_file().display()));
-        } else {
-            place.account("a", dovecot.port(), "tls = \"none\"");
-        }
+        place.account("a", port, &more);
         let first = place.sync();
         first.assert_clean();
-        assert_eq!(first.stored(), MESSAGES, "tls {tls}\n{}", dovecot.log());
+        assert_eq!(first.stored(), MESSAGES, "{more}\n{}", dovecot.log());
         place.assert_whole(MESSAGES);
         assert_eq!(place.entries().into_iter().map(|e| e.blob_id).collect::<BTreeSet<_>>(), expected);
         let raw: u64 = place.entries().iter().map(|e| e.size).sum();
@@ -36,6 +37,9 @@ fn a_real_mailbox_over_tls_and_plain() {
         let second = place.sync();
         second.assert_clean();
         assert_eq!(second.stored(), 0);
+        let check = place.run(&["check", "--log-level", "debug"]);
+        let compressed = String::from_utf8_lossy(&check.stderr).contains("compressed=true");
+        assert_eq!(compressed, more.contains("compress"), "{}", String::from_utf8_lossy(&check.stderr));
     }
 }
 

@@ -79,6 +79,9 @@ mail_location = sdbox:%h/sdbox
 mail_fsync = never
 mail_max_userip_connections = 1000
 first_valid_uid = 1
+protocol imap {{
+  mail_plugins = imap_zlib
+}}
 passdb {{
   driver = static
   args = password={password}
