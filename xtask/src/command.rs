@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Parser;
 
-use crate::{bench, browser, ci, run_all, test, tidy, trial};
+use crate::{bench, browser, ci, fuzz, run_all, test, tidy, trial};
 
 #[derive(Parser)]
 #[command(
@@ -25,6 +25,8 @@ pub(crate) enum Command {
     /// Measure, side by side with what others do
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Try what a hostile server may send, at random
+    Fuzz(fuzz::Options),
     /// Try what the whole promises, for longer than a test may take
     #[command(subcommand)]
     Trial(trial::Trial),
@@ -39,6 +41,7 @@ impl Command {
             Self::Ci => ci::run(),
             Self::Tidy => tidy::run(),
             Self::Bench(bench) => bench::run(bench),
+            Self::Fuzz(options) => fuzz::run(options),
             Self::Trial(trial) => trial::run(trial),
         }
     }

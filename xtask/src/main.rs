@@ -15,6 +15,7 @@ mod chance;
 mod ci;
 mod clock;
 mod command;
+mod fuzz;
 mod processes;
 mod run_all;
 mod setup;
