@@ -9,6 +9,7 @@
 
 mod account;
 mod certificates;
+mod change;
 mod changes;
 mod control;
 mod corpus;

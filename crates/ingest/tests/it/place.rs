@@ -224,6 +224,19 @@ impl Running {
         }
     }
 
+    /// Reads along for so long, or to the end.
+    pub(crate) fn listen(&mut self, most: Duration) {
+        let until = Instant::now() + most;
+        while let Ok(line) = self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            self.seen.push(line);
+        }
+    }
+
+    /// What it has said so far, as read.
+    pub(crate) fn log(&self) -> String {
+        self.seen.join("\n")
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
         assert!(status.success());
