@@ -17,7 +17,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-pub use bulk::{Profile, message};
+pub use bulk::{Profile, large, message};
 pub use demo::demo;
 pub use random::Random;
 

@@ -11,6 +11,7 @@
 //! | [`server`] | a scripted IMAP server on raw bytes: any fault of a server or network, without sleeps |
 //! | [`mailbox_server`] | a small honest IMAP server in memory, changed by a test through its handles |
 //! | [`dovecot`] | a real IMAP server, where Debian's is installed |
+//! | [`delay`] | a long line before a server near by |
 //! | [`tls`] | an authority and certificates for localhost: good, expired, of another host, self-signed |
 //! | [`fault`] | a process with faults, for tests of the supervisor |
 //! | [`demo`] | the mailbox that the program `vigie-demo-mailbox` serves |
@@ -36,6 +37,7 @@
 //! # }
 //! ```
 
+pub mod delay;
 pub mod demo;
 pub mod dovecot;
 pub mod fault;

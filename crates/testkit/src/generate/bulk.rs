@@ -100,6 +100,17 @@ pub fn message(seed: u64, index: u64, profile: Profile) -> Vec<u8> {
     Entity::multipart("mixed", &boundary, &[body, file]).into_message(head)
 }
 
+/// A message of about so many bytes, nearly all of them one attachment.
+#[must_use]
+pub fn large(seed: u64, size: usize) -> Vec<u8> {
+    let random = &mut Random::of(&[seed, size as u64]);
+    let head = head(random, 0);
+    let body = alternative(random, 1000);
+    // In base64, 57 bytes are a line of 78.
+    let file = Entity::attachment("application/octet-stream", "large.bin", &random.bytes(size / 78 * 57));
+    Entity::multipart("mixed", "large", &[body, file]).into_message(head)
+}
+
 fn head(random: &mut Random, index: u64) -> Head {
     let seconds = index.saturating_mul(613).saturating_add(random.below(600));
     let since = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
