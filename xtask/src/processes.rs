@@ -55,13 +55,41 @@ pub(crate) fn switches(pid: u32) -> u64 {
         .sum()
 }
 
+/// The most that was ever resident, in bytes.
+pub(crate) fn peak(pid: u32) -> u64 {
+    field(&fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default(), "VmHWM:") << 10
+}
+
+/// The time that processors have spent on it so far.
+pub(crate) fn cpu_seconds(pid: u32) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name, in parentheses, may hold anything; utime and stime are the 12th and 13th after it.
+    let rest = text.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks: u64 =
+        rest.split_whitespace().skip(11).take(2).filter_map(|word| word.parse::<u64>().ok()).sum();
+    ticks as f64 / rustix::param::clock_ticks_per_second() as f64
+}
+
+/// How many connections a server on this port of 127.0.0.1 has.
+pub(crate) fn connections_to(port: u16) -> usize {
+    const ESTABLISHED: &str = "01";
+    let local = format!("0100007F:{port:04X}");
+    let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    let is_one = |line: &&str| {
+        let mut words = line.split_whitespace().skip(1);
+        words.next() == Some(local.as_str()) && words.nth(1) == Some(ESTABLISHED)
+    };
+    table.lines().filter(is_one).count()
+}
+
 /// Sends a signal; whether there was somebody to receive it.
 pub(crate) fn signal(pid: u32, signal: Signal) -> bool {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     pid.is_some_and(|pid| kill_process(pid, signal).is_ok())
 }
 
-fn threads(pid: u32) -> impl Iterator<Item = u32> {
+/// Its threads.
+pub(crate) fn threads(pid: u32) -> impl Iterator<Item = u32> {
     numbers(Path::new(&format!("/proc/{pid}/task")))
 }
 
@@ -86,7 +114,17 @@ mod tests {
         assert!(all().any(|(pid, words)| pid == us && words == super::words(us)));
         let memory = memory(us).unwrap();
         assert!(memory.resident >= memory.proportional && memory.proportional > 0);
-        assert!(switches(us) > 0);
+        assert!(switches(us) > 0 && peak(us) >= memory.resident / 2 && cpu_seconds(us) >= 0.0);
+        assert!(threads(us).count() > 0);
+    }
+
+    #[test]
+    fn a_connection_is_counted_where_it_leads() {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert_eq!(connections_to(port), 0);
+        let _connected = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        assert_eq!(connections_to(port), 1);
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! `cargo xtask bench ingest`: a whole mailbox fetched and made durable, in turn by each way, over plain
-//! TCP from a real Dovecot.
+//! `cargo xtask bench ingest`: every budget of ingest, each part beside its peer or limit in the same run.
 //!
 //! Each measurement writes into a new directory, and nothing is deleted before the last one is done:
 //! discards of deleted files slow the following minutes down.
@@ -9,21 +8,27 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
 
-use super::server::{Mailbox, Server};
-use super::{measure, server};
+use super::server;
 use crate::terminal::say;
-use crate::{cargo, clock, setup, workspace};
+use crate::{clock, setup, workspace};
 use report::Series;
-use ways::Way;
+use verdict::Row;
 
+mod arrivals;
+mod backfill;
 mod drain;
+mod fleet;
+mod memory;
+mod parse;
 mod report;
+mod verdict;
 mod ways;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Measurements of each way
+    /// Measurements of each way to fetch a mailbox; with a delay, half as many
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
     /// Messages of the mailbox with small ones
@@ -32,9 +37,21 @@ pub(crate) struct Options {
     /// Messages of the mailbox with mixed ones
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
     messages_mixed: u64,
-    /// Only one of the mailboxes
-    #[arg(long)]
-    only: Option<Profile>,
+    /// Arrivals told by EXISTS
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
+    arrivals: u32,
+    /// Deliveries into Dovecot, which waits half a second before it tells of one
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
+    deliveries: u32,
+    /// How often to kill ingest
+    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..))]
+    kills: u32,
+    /// For how long to look at 200 mailboxes in which nothing happens
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    quiet_seconds: u64,
+    /// Only these parts
+    #[arg(long, value_name = "PART", value_delimiter = ',')]
+    only: Vec<Part>,
     /// Where to write, on the disk to be measured [default: target/bench]
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
@@ -44,14 +61,60 @@ pub(crate) struct Options {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Profile {
+enum Part {
+    /// Backfill of small messages
     Small,
+    /// Backfill of mixed messages, and its memory
     Mixed,
+    /// Both again at 40 ms round trip
+    Delay,
+    /// From EXISTS on the wire to the durable document
+    Exists,
+    /// From LMTP into Dovecot to the durable document
+    Lmtp,
+    /// From `kill -9` under the supervisor to the next durable document
+    Kill,
+    /// Memory with a message of 64 MiB, and with a literal of 500 MB that nobody asked for
+    Memory,
+    /// 200 mailboxes of 40 accounts
+    Fleet,
+    /// From bytes to a document in memory
+    Parse,
+}
+
+impl Options {
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+}
+
+/// Where things are.
+struct Place<'a> {
+    binaries: &'a Path,
+    /// New, and on the disk to be measured.
+    directory: &'a Path,
+}
+
+impl Place<'_> {
+    /// A new directory below.
+    fn fresh(&self, name: &str) -> Result<PathBuf> {
+        let place = self.directory.join(name);
+        fs::create_dir(&place).with_context(|| format!("cannot make {}", place.display()))?;
+        Ok(place)
+    }
+}
+
+/// What a part found.
+#[derive(Default)]
+struct Found {
+    rows: Vec<Row>,
+    series: Vec<Series>,
+    /// Every single measurement of the other parts.
+    samples: serde_json::Map<String, Value>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     setup::ensure_installed(setup::OPENSSL.iter().chain(&setup::DOVECOT).chain([&setup::MBSYNC]))?;
-    cargo::run(cargo::command(["build", "--release", "--locked", "--bin", "vigie-ingest"]))?;
     server::build()?;
 
     let target = workspace::target()?;
@@ -64,74 +127,61 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let directory = directory.canonicalize().context("cannot find the directory to write into")?;
     say(format_args!("writing below {}", directory.display()))?;
 
-    let series = measure(options, &target.join("release"), &directory)?;
-    let summary = report::json(&series);
+    let place = Place { binaries: &target.join("release"), directory: &directory };
+    let (found, failed) = measure(options, &place);
+    let summary = json!({
+        "rows": found.rows.iter().map(Row::json).collect::<Vec<_>>(),
+        "failed": failed,
+        "mailboxes": report::json(&found.series),
+        "samples": found.samples,
+    });
     let file = target.join("bench/ingest.json");
     fs::create_dir_all(target.join("bench"))
         .and_then(|()| fs::write(&file, format!("{summary:#}\n")))
         .with_context(|| format!("cannot write {}", file.display()))?;
-    for series in &series {
+    for series in &found.series {
         say(report::table(series))?;
     }
+    say(verdict::table(&found.rows))?;
     say(format_args!("the numbers are in {}", file.display()))?;
-    if !options.keep {
+    if !options.keep && failed.is_empty() {
         fs::remove_dir_all(&directory).with_context(|| format!("cannot remove {}", directory.display()))?;
     }
+    ensure!(failed.is_empty(), "parts failed (see {}):\n{}", directory.display(), failed.join("\n"));
+    let missed = found.rows.iter().filter(|row| !row.is_met()).count();
+    ensure!(missed == 0, "{missed} of {} budgets are not met", found.rows.len());
     Ok(())
 }
 
-fn measure(options: &Options, binaries: &Path, directory: &Path) -> Result<Vec<Series>> {
-    let wanted = |profile| options.only.is_none_or(|only| only == profile);
-    let source = directory.join("source");
-    let mut mailboxes = Vec::new();
-    if wanted(Profile::Small) {
-        mailboxes.push(server::generate(binaries, &source, "small", options.messages_small)?);
-    }
-    if wanted(Profile::Mixed) {
-        mailboxes.push(server::generate(binaries, &source, "mixed", options.messages_mixed)?);
-    }
-    let server = Server::start(binaries, &mailboxes)?;
-    // Read once unmeasured: the first of all readers finds the server's caches cold.
-    for mailbox in &mailboxes {
-        drain::drain(server.port, mailbox.profile)?;
-    }
-    mailboxes
-        .into_iter()
-        .map(|mailbox| all_ways(options.runs, binaries, directory, &server, mailbox))
-        .collect()
-}
-
-/// Measures every way `runs` times, in turn, so that a slow minute of the machine hits all of them.
-fn all_ways(
-    runs: u32,
-    binaries: &Path,
-    directory: &Path,
-    server: &Server,
-    mailbox: Mailbox,
-) -> Result<Series> {
-    let mut series = Series::new(&mailbox);
-    for run in 1..=runs {
-        for way in Way::ALL {
-            let place = directory.join(format!("{}-{run}-{}", mailbox.profile, way.slug()));
-            fs::create_dir(&place).with_context(|| format!("cannot make {}", place.display()))?;
-            let (measured, messages) = way.measure(binaries, &place, server.port, mailbox.profile)?;
-            ensure!(
-                messages == mailbox.messages,
-                "{} took {messages} of {} {} messages: see {}",
-                way.name(),
-                mailbox.messages,
-                mailbox.profile,
-                place.display()
-            );
-            say(format_args!(
-                "{} {run}/{runs}  {:26} {:7.2} s",
-                mailbox.profile,
-                way.name(),
-                measured.seconds
-            ))?;
-            series.add(way, measured);
+/// All parts, one after the other. One that fails does not take the others along.
+fn measure(options: &Options, place: &Place<'_>) -> (Found, Vec<String>) {
+    let (mut found, mut failed) = (Found::default(), Vec::new());
+    let mut part = |name: &str, work: &dyn Fn(&mut Found) -> Result<()>| {
+        if let Err(error) = say(name).and_then(|()| work(&mut found)) {
+            failed.push(format!("{name}: {error:#}"));
         }
+    };
+    // First those that the disk has to be quiet for.
+    if [Part::Small, Part::Mixed, Part::Delay].into_iter().any(|part| options.wants(part)) {
+        part("backfill", &|found| backfill::measure(options, place, found));
     }
-    measure::settle();
-    Ok(series)
+    if options.wants(Part::Exists) {
+        part("EXISTS to durable", &|found| arrivals::exists(options.arrivals, place, found));
+    }
+    if options.wants(Part::Lmtp) {
+        part("LMTP to durable", &|found| arrivals::lmtp(options.deliveries, place, found));
+    }
+    if options.wants(Part::Kill) {
+        part("kill -9 to durable", &|found| arrivals::kill(options.kills, place, found));
+    }
+    if options.wants(Part::Memory) {
+        part("memory", &|found| memory::measure(place, found));
+    }
+    if options.wants(Part::Fleet) {
+        part("200 mailboxes", &|found| fleet::measure(options.quiet_seconds, place, found));
+    }
+    if options.wants(Part::Parse) {
+        part("parse", &|found| parse::measure(place, found));
+    }
+    (found, failed)
 }

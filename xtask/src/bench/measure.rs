@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use wait4::Wait4;
@@ -18,7 +18,20 @@ pub(super) struct Run {
 }
 
 /// Runs a program to its successful end. What it says goes to `output`.
-pub(super) fn run(mut command: Command, output: &Path) -> Result<Run> {
+pub(super) fn run(command: Command, output: &Path) -> Result<Run> {
+    let program = command.get_program().to_owned();
+    let (run, status) = run_to_any_end(command, output)?;
+    ensure!(
+        status.success(),
+        "{} failed: {status}\n{}",
+        program.display(),
+        fs::read_to_string(output).unwrap_or_default().trim_end()
+    );
+    Ok(run)
+}
+
+/// Runs a program to its end, whatever that is.
+pub(super) fn run_to_any_end(mut command: Command, output: &Path) -> Result<(Run, ExitStatus)> {
     let program = command.get_program().to_owned();
     let said = File::create(output).with_context(|| format!("cannot write {}", output.display()))?;
     let errors = said.try_clone().context("cannot share a file")?;
@@ -28,14 +41,7 @@ pub(super) fn run(mut command: Command, output: &Path) -> Result<Run> {
     let child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
     let ended = child.wait4().with_context(|| format!("cannot wait for {}", program.display()))?;
     let seconds = started.elapsed().as_secs_f64();
-    ensure!(
-        ended.status.success(),
-        "{} failed: {}\n{}",
-        program.display(),
-        ended.status,
-        fs::read_to_string(output).unwrap_or_default().trim_end()
-    );
-    Ok(Run { seconds, peak: Some(ended.rusage.maxrss) })
+    Ok((Run { seconds, peak: Some(ended.rusage.maxrss) }, ended.status))
 }
 
 /// Lets the disk finish what earlier runs gave it to do.

@@ -19,11 +19,15 @@ pub(super) struct Mailbox {
     maildir: PathBuf,
 }
 
-/// Builds the testkit's programs that make and serve mailboxes.
+/// Builds everything at once: cargo would build what they share anew for another selection.
 pub(super) fn build() -> Result<()> {
-    let example = ["--example", "mailbox", "--example", "dovecot"];
-    let mut command = cargo::command(["build", "--release", "--locked", "-p", "vigie-testkit"]);
-    command.args(example);
+    let mut command = cargo::command(["build", "--release", "--locked"]);
+    for program in ["vigie-ingest", "vigie-supervisor"] {
+        command.args(["--bin", program]);
+    }
+    for example in ["dovecot", "mailbox", "server", "arrivals", "parse-speed"] {
+        command.args(["--example", example]);
+    }
     cargo::run(command)
 }
 
@@ -50,6 +54,43 @@ fn size(directory: &Path) -> std::io::Result<u64> {
     fs::read_dir(directory)?.map(|file| Ok(file?.metadata()?.len())).sum()
 }
 
+/// A server of the testkit's; it ends with us, however we end, because its stdin does.
+pub(super) struct Scripted {
+    process: Child,
+    /// On 127.0.0.1.
+    pub(super) port: u16,
+}
+
+impl Scripted {
+    /// Starts the testkit's example `server` with these words.
+    pub(super) fn start(binaries: &Path, words: &[&str]) -> Result<Self> {
+        let mut command = Command::new(binaries.join("examples/server"));
+        command.args(words);
+        let (process, port) = port(command)?;
+        Ok(Self { process, port })
+    }
+}
+
+impl Drop for Scripted {
+    fn drop(&mut self) {
+        // Waiting closes its stdin first, which is what it waits for.
+        let _ = self.process.wait();
+    }
+}
+
+/// Starts a server that tells its port in its first line.
+fn port(mut command: Command) -> Result<(Child, u16)> {
+    let program = command.get_program().display().to_string();
+    let started = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut process = started.with_context(|| format!("cannot start {program}"))?;
+    let stdout = process.stdout.take().with_context(|| format!("{program} has no stdout"))?;
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line).with_context(|| format!("cannot read from {program}"))?;
+    let said: Value = serde_json::from_str(&line).with_context(|| format!("{program} did not start"))?;
+    let port = said.get("port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok());
+    Ok((process, port.with_context(|| format!("{program} names no port"))?))
+}
+
 /// A Dovecot that holds the mailboxes; it ends with us, however we end, because its stdin does.
 pub(super) struct Server {
     process: Child,
@@ -64,19 +105,12 @@ impl Server {
         say("filling Dovecot")?;
         let home = std::env::temp_dir().join(format!("vigie-bench-{}", std::process::id()));
         let mut command = Command::new(binaries.join("examples/dovecot"));
-        command.arg(&home).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg(&home);
         for mailbox in mailboxes {
             command.arg(format!("{}={}", mailbox.profile, mailbox.maildir.display()));
         }
-        let mut process = command.spawn().context("cannot start Dovecot")?;
-        let stdout = process.stdout.take().context("Dovecot has no stdout")?;
-        let mut server = Self { process, home, port: 0 };
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line).context("cannot read the ports of Dovecot")?;
-        let ports: Value = serde_json::from_str(&line).context("Dovecot did not start")?;
-        let port = ports.get("port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok());
-        server.port = port.context("Dovecot names no port")?;
-        Ok(server)
+        let (process, port) = port(command)?;
+        Ok(Self { process, home, port })
     }
 }
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use vigie_archive::{MailboxStatus, Reader};
+use vigie_common::document::Mode;
 use vigie_common::record::EventKind;
 use vigie_testkit::dovecot::Dovecot;
 use vigie_testkit::generate::Random;
@@ -138,6 +139,7 @@ fn nothing_twice(place: &Place) -> u64 {
     let entries = place.entries();
     let ids: BTreeSet<_> = entries.iter().map(|entry| &entry.id).collect();
     assert_eq!(ids.len(), entries.len());
+    assert!(entries.iter().any(|entry| entry.mode == Mode::Live), "nothing was seen as it came");
     entries.len() as u64
 }
 

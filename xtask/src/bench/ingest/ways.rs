@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -62,6 +62,15 @@ impl Way {
 }
 
 fn ours(binaries: &Path, place: &Path, port: u16, user: &str) -> Result<(Run, u64)> {
+    let config = configure(place, port, user)?;
+    let mut command = Command::new(binaries.join("vigie-ingest"));
+    command.args(["sync", "--json", "--config"]).arg(&config);
+    let run = measure::run(command, &place.join("output"))?;
+    Ok((run, count(&place.join("archive/messages"), |name| name.ends_with(".json"))?))
+}
+
+/// Ours, for the INBOX of one user in the clear.
+pub(super) fn configure(place: &Path, port: u16, user: &str) -> Result<PathBuf> {
     let config = place.join("vigie.toml");
     write(&place.join("password"), drain::PASSWORD)?;
     write(
@@ -78,10 +87,7 @@ mailboxes = ["INBOX"]
 "#
         ),
     )?;
-    let mut command = Command::new(binaries.join("vigie-ingest"));
-    command.args(["sync", "--json", "--config"]).arg(&config);
-    let run = measure::run(command, &place.join("output"))?;
-    Ok((run, count(&place.join("archive/messages"), |name| name.ends_with(".json"))?))
+    Ok(config)
 }
 
 fn mbsync(fsync: &str, place: &Path, port: u16, user: &str) -> Result<(Run, u64)> {
@@ -107,7 +113,7 @@ fn mbsync(fsync: &str, place: &Path, port: u16, user: &str) -> Result<(Run, u64)
     Ok((run, count(&inbox.join("new"), |_| true)? + count(&inbox.join("cur"), |_| true)?))
 }
 
-fn write(file: &Path, text: &str) -> Result<()> {
+pub(super) fn write(file: &Path, text: &str) -> Result<()> {
     fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
