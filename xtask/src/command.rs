@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Parser;
 
-use crate::{bench, browser, ci, fuzz, run_all, test, tidy, trial};
+use crate::{bench, browser, ci, fuzz, run_all, soak, test, tidy, trial};
 
 #[derive(Parser)]
 #[command(
@@ -30,6 +30,8 @@ pub(crate) enum Command {
     /// Try what the whole promises, for longer than a test may take
     #[command(subcommand)]
     Trial(trial::Trial),
+    /// Ten thousand connections that do not last: ingest stays as small as it was
+    Soak(soak::Options),
 }
 
 impl Command {
@@ -43,6 +45,7 @@ impl Command {
             Self::Bench(bench) => bench::run(bench),
             Self::Fuzz(options) => fuzz::run(options),
             Self::Trial(trial) => trial::run(trial),
+            Self::Soak(options) => soak::run(options),
         }
     }
 }

@@ -19,6 +19,7 @@ mod fuzz;
 mod processes;
 mod run_all;
 mod setup;
+mod soak;
 mod terminal;
 mod test;
 mod tidy;

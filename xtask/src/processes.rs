@@ -70,6 +70,11 @@ pub(crate) fn cpu_seconds(pid: u32) -> f64 {
     ticks as f64 / rustix::param::clock_ticks_per_second() as f64
 }
 
+/// How many files it has open, sockets among them.
+pub(crate) fn descriptors(pid: u32) -> usize {
+    numbers(Path::new(&format!("/proc/{pid}/fd"))).count()
+}
+
 /// How many connections a server on this port of 127.0.0.1 has.
 pub(crate) fn connections_to(port: u16) -> usize {
     const ESTABLISHED: &str = "01";
@@ -115,7 +120,7 @@ mod tests {
         let memory = memory(us).unwrap();
         assert!(memory.resident >= memory.proportional && memory.proportional > 0);
         assert!(switches(us) > 0 && peak(us) >= memory.resident / 2 && cpu_seconds(us) >= 0.0);
-        assert!(threads(us).count() > 0);
+        assert!(descriptors(us) > 2 && threads(us).count() > 0);
     }
 
     #[test]

@@ -3,16 +3,20 @@
 use anyhow::Result;
 use clap::Subcommand;
 
+mod change;
 mod kills;
 
 #[derive(Subcommand)]
 pub(crate) enum Trial {
+    /// Have other clients change a real Dovecot for minutes, with kills of ingest: archive and server agree in the end
+    Change(change::Options),
     /// Kill each process of the demo again and again: all come back, none twice, and no message is lost
     Kills(kills::Options),
 }
 
 pub(crate) fn run(trial: &Trial) -> Result<()> {
     match trial {
+        Trial::Change(options) => change::run(options),
         Trial::Kills(options) => kills::run(options),
     }
 }
