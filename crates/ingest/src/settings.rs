@@ -20,7 +20,7 @@ pub use self::oauth2::OAuth2;
 pub use self::patterns::{Patterns, is_collection};
 pub use self::sign_in::SignIn;
 use crate::providers::{self, Provider, Quirks, USUAL};
-use crate::transport::Pin;
+use crate::transport::{Pin, Proxy};
 
 /// What ingest needs to know.
 #[derive(Debug, Clone)]
@@ -64,6 +64,10 @@ pub struct Account {
     pub ca_file: Option<PathBuf>,
     /// The only certificates to take, if any: then no authority is asked.
     pub pins: Vec<Pin>,
+    /// Shows the server who we are, where it asks.
+    pub client: Option<ClientCertificate>,
+    /// Through which proxy to connect.
+    pub proxy: Option<Proxy>,
     /// Whether to compress where the server can.
     pub compress: bool,
     /// Login name.
@@ -76,6 +80,15 @@ pub struct Account {
     pub since: Option<Since>,
     /// What the server limits, or does in its own way.
     pub quirks: Quirks,
+}
+
+/// A certificate of ours and its key, both as PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The certificate, and those that vouch for it.
+    pub certificate: PathBuf,
+    /// Its key, PKCS#8.
+    pub key: PathBuf,
 }
 
 /// Messages that arrived before this are left out.
@@ -172,6 +185,8 @@ impl Account {
             tls,
             ca_file: raw.ca_file.as_deref().map(|path| loaded.beside(path)),
             pins: pins(raw, tls)?,
+            client: client(raw, loaded, tls)?,
+            proxy: raw.proxy.as_deref().map(Proxy::parse).transpose()?,
             compress: raw.compress,
             user: raw.user.clone(),
             sign_in: SignIn::from_config(raw, loaded)?,
@@ -179,6 +194,20 @@ impl Account {
             since: raw.since.as_deref().map(since).transpose()?,
             quirks: quirks(raw, provider.map_or(USUAL, |p| p.quirks))?,
         })
+    }
+}
+
+fn client(raw: &config::Account, loaded: &Loaded, tls: Tls) -> Result<Option<ClientCertificate>, String> {
+    match (&raw.client_certificate, &raw.client_key) {
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) if tls == Tls::None => {
+            Err("client_certificate needs TLS, and tls is \"none\"".into())
+        }
+        (Some(certificate), Some(key)) => {
+            let (certificate, key) = (loaded.beside(certificate), loaded.beside(key));
+            Ok(Some(ClientCertificate { certificate, key }))
+        }
+        _ => Err("client_certificate and client_key go together: set both or none".into()),
     }
 }
 

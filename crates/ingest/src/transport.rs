@@ -3,6 +3,7 @@
 mod certificate;
 mod deflate;
 mod pin;
+mod proxy;
 mod tcp;
 mod tls;
 
@@ -14,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 pub use self::pin::Pin;
+pub use self::proxy::Proxy;
 use self::tls::{Encrypted, Trust};
 use crate::error::{Error, Result};
 use crate::guard::{Guard, Limits, Violation};
@@ -69,16 +71,17 @@ impl Dialer {
         Self { handshakes: Arc::new(Semaphore::new(HANDSHAKES)), tokens }
     }
 
-    /// A TCP connection to the account's host.
+    /// A TCP connection to the account's host, through its proxy if it has one.
     ///
     /// # Errors
     /// [`Error::Unreachable`]: unknown host, refused, or no answer in time.
     pub async fn tcp(&self, account: &Account) -> Result<TcpStream> {
-        tcp::connect(&account.host, account.port).await.map_err(|cause| Error::Unreachable {
-            host: account.host.clone(),
-            port: account.port,
-            cause,
-        })
+        let (host, port) = (account.host.as_str(), account.port);
+        let stream = match &account.proxy {
+            Some(proxy) => proxy.connect(host, port).await,
+            None => tcp::connect(host, port).await,
+        };
+        stream.map_err(|cause| Error::Unreachable { host: host.to_owned(), port, cause })
     }
 
     /// TLS over `stream`, with the account's host verified against the system's authorities, the account's own, or

@@ -29,6 +29,12 @@ pub struct Account {
     /// Fingerprint of the only certificate to take, `sha256:<hex>` of its DER, or a list of them; no authority is asked
     /// then. `vigie-ingest check` tells it.
     pub pin: Option<Pins>,
+    /// PEM file of a certificate that shows the server who we are, where it asks.
+    pub client_certificate: Option<PathBuf>,
+    /// PEM file of its key, PKCS#8.
+    pub client_key: Option<PathBuf>,
+    /// Connect through a proxy, which looks the host up: `socks5://host:port` or `http://host:port`.
+    pub proxy: Option<String>,
     /// Compress what goes over the wire where the server can: for slow lines.
     #[serde(default)]
     pub compress: bool,

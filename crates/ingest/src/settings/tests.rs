@@ -33,6 +33,8 @@ fn faults_are_told_with_their_place() {
         ("password_env = \"X\"\ntls = \"none\"", "would send the password to imap.example.org in clear text"),
         ("password_env = \"X\"\npin = \"sha256:12\"", "pin = \"sha256:12\": write \"sha256:\" and 64"),
         ("password_env = \"X\"\npin = []", "nothing is pinned"),
+        ("password_env = \"X\"\nclient_key = \"x\"", "set both or none"),
+        ("password_env = \"X\"\nproxy = \"http://me:canary@p:1\"", "asks for a password cannot be used"),
         ("password_env = \"X\"\nsince = \"yesterday\"", "since = \"yesterday\": write a date"),
         ("password_env = \"X\"\nmailboxes = []", "mailboxes includes nothing"),
         (

@@ -48,9 +48,31 @@ const UNTRUSTED: [&str; 5] = [
     "certificate signature failure",
 ];
 
+/// What the server says of our certificate, in the handshake or (TLS 1.3) in the first answer after it.
+pub(super) fn refusal(error: &str) -> Option<&'static str> {
+    let holds = |reasons: &[&str]| reasons.iter().any(|reason| error.contains(reason));
+    if holds(&["alert certificate required"]) {
+        Some("the server asks who we are; set client_certificate and client_key")
+    } else if holds(&[
+        "alert bad certificate",
+        "alert unsupported certificate",
+        "alert certificate revoked",
+        "alert certificate expired",
+        "alert certificate unknown",
+        "alert unknown ca",
+    ]) {
+        Some("the server does not take the certificate of client_certificate")
+    } else {
+        None
+    }
+}
+
 /// `error` is the text of the TLS library; `own` whether only the authorities of `ca_file` are trusted.
 pub(super) fn explain(error: &str, host: &str, own: bool) -> String {
     let holds = |reasons: &[&str]| reasons.iter().any(|reason| error.contains(reason));
+    if let Some(said) = refusal(error) {
+        return said.to_owned();
+    }
     if let Some((_, said)) = REASONS.iter().find(|(reasons, _)| holds(reasons)) {
         return (*said).to_owned();
     }

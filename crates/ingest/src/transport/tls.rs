@@ -10,10 +10,10 @@ use async_native_tls::TlsStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
-use super::certificate::{explain, not_pinned};
+use super::certificate::{explain, not_pinned, refusal};
 use super::{Pin, Transport};
 use crate::error::quoted;
-use crate::settings::Account;
+use crate::settings::{Account, ClientCertificate};
 
 /// A handshake ends within this.
 const HANDSHAKE: Duration = Duration::from_secs(20);
@@ -40,6 +40,9 @@ pub(super) fn handshake(
             builder.add_root_certificate(authority);
         }
         builder.disable_built_in_roots(true);
+    }
+    if let Some(client) = &account.client {
+        builder.identity(identity(client)?);
     }
     if trust == Trust::Anybody || !account.pins.is_empty() {
         // The pin is compared below, before a byte of IMAP: it is stronger than an authority's word and a name.
@@ -78,6 +81,22 @@ fn authorities(file: &Path) -> Result<Vec<native_tls::Certificate>, String> {
     if found.is_empty() { Err(at("there is no certificate in it".into())) } else { Ok(found) }
 }
 
+/// What shows a server who we are.
+fn identity(client: &ClientCertificate) -> Result<native_tls::Identity, String> {
+    let read =
+        |what: &str, file: &Path| std::fs::read(file).map_err(|e| format!("{what} {}: {e}", file.display()));
+    let certificate = read("client_certificate", &client.certificate)?;
+    let key = read("client_key", &client.key)?;
+    native_tls::Identity::from_pkcs8(&certificate, &key).map_err(|e| {
+        format!(
+            "client_certificate {} and client_key {}: {}; a PEM certificate and its key as PKCS#8 (\"BEGIN PRIVATE KEY\") are needed",
+            client.certificate.display(),
+            client.key.display(),
+            quoted(&e.to_string())
+        )
+    })
+}
+
 /// An encrypted stream. One that ends without TLS's good-bye has ended and is not corrupt: large providers end theirs so,
 /// and what was cut off is known by IMAP, which says how much must come.
 #[derive(Debug)]
@@ -96,7 +115,10 @@ impl AsyncRead for Encrypted {
                 if text.contains("unexpected eof") {
                     return Poll::Ready(Ok(()));
                 }
-                let said = format!("the encrypted connection broke: {}", quoted(&text));
+                let said = refusal(&text).map_or_else(
+                    || format!("the encrypted connection broke: {}", quoted(&text)),
+                    ToOwned::to_owned,
+                );
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, said)))
             }
             done => Poll::Ready(done),

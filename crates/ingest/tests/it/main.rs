@@ -25,6 +25,7 @@ mod messages;
 mod oauth;
 mod place;
 mod providers;
+mod proxies;
 mod quiet;
 mod reload;
 mod run;
