@@ -23,6 +23,8 @@ pub enum Kind {
     NotYetValid,
     /// Signed by the authority, for `elsewhere.example` alone.
     WrongHost,
+    /// Signed by the authority, for a client to show who it is.
+    Client,
     /// For localhost, signed by itself: no authority vouches for it.
     SelfSigned,
     /// Signed by the authority, for `example.org` and all names below it.
@@ -65,7 +67,10 @@ impl Authority {
             _ => &["localhost", "127.0.0.1", "::1"],
         };
         let mut params = params("Vigie test server", names)?;
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.extended_key_usages = vec![match kind {
+            Kind::Client => ExtendedKeyUsagePurpose::ClientAuth,
+            _ => ExtendedKeyUsagePurpose::ServerAuth,
+        }];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         match kind {
             Kind::Expired => params.not_after = date_time_ymd(2021, 1, 1),

@@ -1,8 +1,8 @@
 //! Real handshakes: which certificates are taken, and what is said of the others.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use vigie_ingest::transport::Pin;
 use vigie_testkit::mailbox_server::{Account, MailboxServer, Security, Service};
@@ -141,7 +141,7 @@ async fn a_connection_closed_without_close_notify_has_ended() {
 }
 
 /// OpenSSL's own server, for what no library of ours would make.
-struct SServer(Child, u16);
+struct SServer(Child, u16, Lines<BufReader<ChildStdout>>);
 
 impl SServer {
     fn start(certificate: &Path, key: &Path, more: &[&str]) -> Self {
@@ -154,11 +154,12 @@ impl SServer {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let port = lines
+            .by_ref()
             .map_while(Result::ok)
             .find_map(|line| line.strip_prefix("ACCEPT ")?.rsplit(':').next()?.parse().ok());
-        Self(child, port.unwrap())
+        Self(child, port.unwrap(), lines)
     }
 }
 
@@ -195,4 +196,47 @@ fn weak_keys_and_old_protocols_are_refused() {
     let told = summary.errors().join("\n");
     assert!(told.contains("is too weak to be trusted"), "{told}");
     assert!(told.contains("it offers no TLS 1.2 or newer"), "{told}");
+}
+
+#[test]
+fn a_server_that_asks_who_we_are_is_shown_a_certificate() {
+    let authority = Authority::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    authority.write(&path("ca.pem")).unwrap();
+    authority.identity(Kind::Valid).unwrap().write(&path("server.pem"), &path("server.key")).unwrap();
+    let asks = || {
+        let ca = path("ca.pem");
+        let more = ["-CAfile", ca.to_str().unwrap(), "-Verify", "1", "-verify_return_error", "-tls1_3"];
+        let mut server = SServer::start(&path("server.pem"), &path("server.key"), &more);
+        server.0.stdin.as_mut().unwrap().write_all(b"* OK hi\r\n").unwrap();
+        server
+    };
+    let ours = "client_certificate = \"client.pem\"\nclient_key = \"client.key\"";
+    let stranger = authority.identity(Kind::SelfSigned).unwrap();
+    for (more, said) in [
+        ("", "set client_certificate and client_key"),
+        (ours, "does not take the certificate of client_certificate"),
+    ] {
+        let server = asks();
+        let mut place = Place::new();
+        authority.write(&place.path("ca.pem")).unwrap();
+        stranger.write(&place.path("client.pem"), &place.path("client.key")).unwrap();
+        place.account("a", server.1, &format!("ca_file = \"ca.pem\"\n{more}"));
+        let summary = place.sync();
+        assert!(summary.errors().concat().contains(said), "{said}: {summary:?}");
+    }
+
+    let mut server = asks();
+    let mut place = Place::new();
+    authority.write(&place.path("ca.pem")).unwrap();
+    let known = authority.identity(Kind::Client).unwrap();
+    known.write(&place.path("client.pem"), &place.path("client.key")).unwrap();
+    place.account("a", server.1, &format!("ca_file = \"ca.pem\"\n{ours}"));
+    let check = crate::place::Running::start(place.command(&["check"]), true);
+    // Nothing is said to those who are not known.
+    let heard = server.2.by_ref().map_while(Result::ok).find(|line| line.contains("CAPABILITY"));
+    assert!(heard.is_some());
+    drop(server);
+    assert_eq!(check.end(), Some(69));
 }
