@@ -130,7 +130,7 @@ impl Accounts {
     fn waits_for_a_person(&self, id: &str) -> bool {
         self.shared.board.read(|known| {
             let troubles = known.accounts.get(id).into_iter().flat_map(|account| account.troubles.values());
-            troubles.into_iter().any(|t| matches!(t.error, Error::Credentials { .. } | Error::Secret(_)))
+            troubles.into_iter().any(|t| t.error.is_refusal() || matches!(t.error, Error::Secret(_)))
         })
     }
 

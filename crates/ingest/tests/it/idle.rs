@@ -98,7 +98,7 @@ async fn who_refuses_or_ends_it_at_once_is_asked_every_minute() {
             .start()
             .await;
         let (_place, mut run) = watch(&server);
-        run.wait_for("asking every minute instead");
+        run.wait_for("no IDLE with this server");
         run.signal("TERM");
         run.wait_for("stopped");
         assert_eq!(server.connections(), 1, "the connection is still good\n{}", server.transcript());
@@ -116,7 +116,7 @@ async fn who_closes_before_the_continuation_is_soon_asked_every_minute() {
         .start()
         .await;
     let (_place, mut run) = watch(&server);
-    run.wait_for("asking every minute instead");
+    run.wait_for("no IDLE with this server");
     server.wait_for_connections(3).await;
     server.wait_for(3, "EXAMINE").await;
     run.signal("TERM");

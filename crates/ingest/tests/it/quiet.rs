@@ -7,7 +7,7 @@ use vigie_archive::{MailboxState, Reader};
 use vigie_testkit::mailbox_server::{Account, Draft, MailboxServer, Security, Service};
 use vigie_testkit::server::{Server, serve, serve_cut};
 
-use crate::messages::small;
+use crate::messages::{server, small};
 use crate::place::{DEADLINE, Place, Running};
 
 const ACCOUNTS: u32 = 40;
@@ -87,4 +87,34 @@ async fn a_pass_over_a_quiet_mailbox_takes_few_octets() {
         assert_eq!(service.commands("UID FETCH") - before.0, 1);
         assert_eq!(server.connections() - before.1, 1, "it was not cut\n{}", server.transcript());
     }
+}
+
+/// One connection for three mailboxes: the server tells of the first, and is asked for the others. None is opened without
+/// a reason, and the first is open again afterwards.
+#[tokio::test(flavor = "multi_thread")]
+async fn mailboxes_without_a_connection_of_their_own_are_asked_for() {
+    let (server, inbox, account) = server(3).await;
+    let archive = account.mailbox("Archive");
+    archive.append(small(10));
+    account.mailbox("Sent").append(small(11));
+    let place =
+        Place::plain(server.port(), "mailboxes = [\"*\"]\nconnections = 1\npoll = \"10s\"\nidle = \"30s\"\n");
+    let run = Running::start(place.command(&["run"]), false);
+    let mut follow = Running::start(place.command(&["follow"]), true);
+    follow.wait_for("\"seq\":5");
+    let service = server.service();
+    service.wait_for_command("IDLE", 1).await;
+    let opened = service.commands("EXAMINE");
+    service.wait_for_command("STATUS", 4).await;
+    assert_eq!(service.commands("EXAMINE"), opened, "none is opened without a reason");
+    archive.append(small(12));
+    let idles = service.commands("IDLE");
+    follow.wait_for("\"mailbox\":\"Archive\"");
+    service.wait_for_command("IDLE", idles + 2).await;
+    inbox.append(small(13));
+    follow.wait_for("\"seq\":7");
+    assert_eq!(service.connections(), 1);
+    run.signal("TERM");
+    assert_eq!(run.end(), Some(0));
+    place.assert_whole(7);
 }

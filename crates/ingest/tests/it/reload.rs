@@ -86,7 +86,7 @@ async fn a_refused_account_tries_at_once() {
     let server = MailboxServer::start(&Service::new([account.clone()]), Security::None).await.unwrap();
     let place = Place::plain(server.port(), "");
     let mut run = Running::start(place.command(&["run"]), false);
-    run.wait_for("credentials refused");
+    run.wait_for("stands still");
     account.set_password("secret");
     run.signal("HUP");
     assert!(run.wait_for("read again").contains("restarted=1"));
