@@ -57,7 +57,7 @@ pub async fn watch(shared: Shared, dialer: Dialer, account: Arc<Account>) {
             Err(error) if error.is_refusal() => {
                 set_state(&shared, &account, MailboxState::Refused, &error).await;
                 let wait = refused.next(rand::random());
-                tracing::error!(account = account.id, %error, next_try_s = wait.as_secs(), "refused: this account stands still until that is corrected");
+                tracing::error!(account = account.id, %error, next_try_s = wait.as_secs(), "credentials refused: this account stands still until a person has acted");
                 (error, wait)
             }
             Err(error) => {

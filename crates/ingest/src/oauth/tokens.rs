@@ -30,6 +30,8 @@ pub struct Tokens {
 #[derive(Debug, Default)]
 struct Slot {
     token: Option<SecretString>,
+    /// For whom and by what it was got; a reload of the configuration may change either.
+    of: Option<(String, SignIn)>,
     /// The mail server has taken it once.
     accepted: bool,
     /// When it is to be got anew.
@@ -63,7 +65,7 @@ impl Tokens {
     /// [`Error::Token`] until a person acts; others are to be tried again.
     pub async fn access(&self, account: &Account, refused: Option<&SecretString>) -> Result<Access> {
         let mut slot = self.slot(&account.id).lock_owned().await;
-        if let Some(token) = slot.usable(refused) {
+        if let Some(token) = slot.usable(account, refused) {
             return Ok(Access { token, accepted: slot.accepted });
         }
         slot.token = None;
@@ -130,19 +132,24 @@ impl Tokens {
         });
         let (grant, _) = got?;
         tracing::debug!(account = account.id, lasts_s = grant.lifetime.as_secs(), "a new access token");
-        slot.take(&grant, Instant::now());
+        slot.take(account, &grant, Instant::now());
         Ok(grant.access)
     }
 }
 
 impl Slot {
-    fn usable(&self, refused: Option<&SecretString>) -> Option<SecretString> {
+    fn usable(&self, account: &Account, refused: Option<&SecretString>) -> Option<SecretString> {
         let token = self.token.as_ref()?;
+        let (user, sign_in) = self.of.as_ref()?;
+        if *user != account.user || *sign_in != account.sign_in {
+            return None;
+        }
         let is_refused = refused.is_some_and(|refused| refused.expose_secret() == token.expose_secret());
         (!is_refused && self.until? > Instant::now()).then(|| token.clone())
     }
 
-    fn take(&mut self, grant: &Grant, now: Instant) {
+    fn take(&mut self, account: &Account, grant: &Grant, now: Instant) {
+        self.of = Some((account.user.clone(), account.sign_in.clone()));
         let ahead = AHEAD.min(grant.lifetime / 2);
         self.until = now.checked_add(grant.lifetime.saturating_sub(ahead));
         self.token = Some(grant.access.clone());
@@ -191,9 +198,13 @@ mod tests {
             tokens.access(&account, Some(&got[0])).await.unwrap();
         }
         assert_eq!(count(), 2);
+        // A token of other settings is none of these.
+        let other = Account { user: "other".into(), ..Account::clone(&account) };
+        tokens.access(&other, None).await.unwrap();
+        assert_eq!(count(), 3);
         tokens.forget("a").await;
         assert!(!tokens.access(&account, None).await.unwrap().accepted);
-        assert_eq!(count(), 3);
+        assert_eq!(count(), 4);
     }
 
     #[tokio::test]

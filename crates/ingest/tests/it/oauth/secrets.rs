@@ -102,8 +102,8 @@ async fn no_token_is_told() {
         secrets.push(line.rsplit(' ').next().unwrap().to_owned());
     }
     for secret in secrets {
-        let at = said.find(&secret).map(|at| &said[at.saturating_sub(200)..]);
-        assert_eq!(at.map(|rest| rest.chars().take(400).collect::<String>()), None, "{secret}");
+        let told: Vec<_> = said.lines().filter(|line| line.contains(&secret)).collect();
+        assert_eq!(told, Vec::<&str>::new(), "{secret}");
     }
     let mut files = Vec::new();
     crate::place::collect(&place.archive(), &mut files);
