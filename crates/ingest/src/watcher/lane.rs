@@ -294,12 +294,12 @@ impl Lane {
         Ok(None)
     }
 
-    /// The server does not want to IDLE, or cannot: it is asked again and again instead, for an hour.
+    /// The server does not want to IDLE, or cannot: it is asked every minute instead, for an hour.
     async fn give_up_idle(&mut self, text: &str) {
         tracing::info!(
             account = self.account.id,
             text,
-            "no IDLE with this server: asking again and again instead"
+            "no IDLE with this server: asking every minute instead"
         );
         self.idles = false;
         self.idle_lost = 0;
