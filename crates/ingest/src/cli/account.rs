@@ -38,6 +38,9 @@ pub(super) struct Add {
     /// Trust only the authorities in this PEM file
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
+    /// Take the certificate of this fingerprint alone (sha256:...), signed by whoever
+    #[arg(long, value_name = "FINGERPRINT", conflicts_with = "ca_file")]
+    pin: Option<String>,
     /// Login name [default: as the provider wants it]
     #[arg(long)]
     user: Option<String>,
@@ -45,8 +48,8 @@ pub(super) struct Add {
     #[arg(long, value_name = "FILE", conflicts_with = "oauth")]
     password_file: Option<PathBuf>,
     /// Sign in by OAuth instead of a password
-    #[arg(long)]
-    oauth: bool,
+    #[arg(long, value_name = "PROVIDER", value_parser = ["microsoft", "google"])]
+    oauth: Option<String>,
     /// For OAuth: the application, as registered with the provider
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,

@@ -251,7 +251,7 @@ pub(super) static ALL: [Provider; 15] = [
         tls: Tls::Starttls,
         page: Some("https://proton.me/mail/bridge"),
         note: Some(
-            "Bridge must be running here: user and password are those that it shows, and its certificate, exported from its settings, goes into ca_file",
+            "Bridge must be running here: user and password are those that it shows, and its certificate, exported from its settings, goes into ca_file, or its fingerprint into pin",
         ),
         ..PLAIN
     },

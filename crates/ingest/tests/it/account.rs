@@ -9,6 +9,9 @@ use std::process::{Command, Output, Stdio};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
+use vigie_testkit::mailbox_server::{Account, MailboxServer, Security, Service};
+use vigie_testkit::tls::{Authority, Kind};
+
 use crate::messages::server;
 
 /// A configuration as people write it.
@@ -155,7 +158,7 @@ async fn a_missing_flag_is_named() {
         (&["--yes", "--password-file", "-", "--mailboxes", "Nowhere"], 64, "none of the mailboxes"),
         (&["--yes", "--password-file", "none"], 77, "no such file"),
         (&["--yes", "--id", "A"], 78, "an id is"),
-        (&["--yes", "--oauth"], 64, "--oauth is for"),
+        (&["--yes", "--oauth", "example"], 64, "possible values: microsoft, google"),
     ] {
         let output = rig.run(&add(&port, more), "secret\n");
         let told = said(&output).to_lowercase();
@@ -192,6 +195,51 @@ async fn a_broken_configuration_is_left_alone() {
     let output = rig.run(&add("1", &["--yes"]), "");
     assert_eq!(output.status.code(), Some(78), "{}", said(&output));
     assert_eq!(rig.text(), "account = []\n");
+}
+
+/// The server has no certificate that this machine trusts: its fingerprint is told, and taken by a flag.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_self_signed_server_is_taken_by_its_fingerprint() {
+    let identity = Authority::new().unwrap().identity(Kind::SelfSigned).unwrap();
+    let account = Account::new("me", "secret");
+    let security = Security::Implicit(identity.acceptor().unwrap());
+    let server = MailboxServer::start(&Service::new([account]), security).await.unwrap();
+    let port = server.port().to_string();
+    let rig = Rig::new(Some(BEFORE));
+    let mut arguments = add(&port, &["--password-file", "-", "--yes"]);
+    arguments.drain(5..7);
+    let output = rig.run(&arguments, "secret\n");
+    assert_eq!(output.status.code(), Some(69), "{}", said(&output));
+    let told = said(&output);
+    let pin = told.split("--pin ").nth(1).unwrap().lines().next().unwrap();
+    arguments.extend(["--pin", pin]);
+    let output = rig.run(&arguments, "secret\n");
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(rig.text().contains(&format!("\npin = \"{pin}\"\n")), "{}", rig.text());
+    assert!(rig.run(&["check"], "").status.success());
+}
+
+/// No login is tried: there is none yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_with_oauth_is_written_and_says_how_to_log_in() {
+    let (server, ..) = server(0).await;
+    let port = server.port().to_string();
+    let rig = Rig::new(Some(BEFORE));
+    let oauth = ["--oauth", "microsoft", "--client-id", "0-0"];
+    let output = rig.run(&add(&port, &[&oauth[..], &["--yes"]].concat()), "");
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("vigie-ingest login ada"), "{}", said(&output));
+    let table = "mailboxes = [\"INBOX\"]\n[account.oauth2]\nprovider = \"microsoft\"\nclient_id = \"0-0\"\n";
+    assert!(rig.text().ends_with(table), "{}", rig.text());
+    assert!(rig.run(&["token", "ada"], "").status.code() != Some(78));
+    for (more, fault) in [
+        (&["--oauth", "microsoft", "--id", "b", "--yes"][..], "--client-id is missing"),
+        (&["--oauth", "google", "--client-id", "0", "--id", "b", "--yes"], "--client-secret-file is missing"),
+    ] {
+        let output = rig.run(&add(&port, more), "");
+        assert_eq!(output.status.code(), Some(64), "{}", said(&output));
+        assert!(said(&output).contains(fault), "{}", said(&output));
+    }
 }
 
 /// A terminal, as seen by whoever sits before it.

@@ -51,6 +51,7 @@ pub(super) fn run(arguments: &Add, file: Option<&Path>) -> Outcome {
             from: Origin::Person,
         },
         ca_file: arguments.ca_file.as_deref().map(|path| place.named(path)),
+        pin: arguments.pin.clone(),
         user: address.to_string(),
         sign_in: SignIn::Password("secrets/none".into()),
         mailboxes: vec!["INBOX".into()],
@@ -69,7 +70,7 @@ pub(super) fn run(arguments: &Add, file: Option<&Path>) -> Outcome {
                 client_id: given_or(&arguments.client_id, || {
                     asker.answer("Client id of your application", "--client-id", None)
                 })?,
-                client_secret_file: arguments.client_secret_file.as_deref().map(|path| place.named(path)),
+                client_secret_file: client_secret(arguments, asker, provider)?.map(|path| place.named(&path)),
             };
             if !arguments.mailboxes.is_empty() {
                 draft.mailboxes.clone_from(&arguments.mailboxes);
@@ -106,12 +107,8 @@ fn way(arguments: &Add, asker: Asker, server: &Candidate) -> Result<Way, Failure
     let oauth = ways.iter().copied().find(|way| matches!(way, Way::OAuth2(_)));
     let other = ways.iter().copied().find(|way| !matches!(way, Way::OAuth2(_)));
     let chosen = match (oauth, other) {
-        (None, _) if arguments.oauth => {
-            return Err(usage(
-                "--oauth is for Gmail and Microsoft; elsewhere write `token_command` into the configuration",
-            ));
-        }
-        (Some(oauth), _) if arguments.oauth => oauth,
+        _ if arguments.oauth.as_deref() == Some("google") => Way::OAuth2("google"),
+        _ if arguments.oauth.is_some() => Way::OAuth2("microsoft"),
         (_, Some(other)) if arguments.password_file.is_some() => other,
         (Some(oauth), Some(other)) => {
             let answer = asker.answer(
@@ -128,6 +125,16 @@ fn way(arguments: &Add, asker: Asker, server: &Candidate) -> Result<Way, Failure
         say(&format!("a password made for this program alone is needed: {page}"))?;
     }
     Ok(chosen)
+}
+
+/// The file with the secret of the application; Google gives one even to programs on people's machines.
+fn client_secret(arguments: &Add, asker: Asker, provider: &str) -> Result<Option<PathBuf>, Failure> {
+    match &arguments.client_secret_file {
+        None if provider == "google" => asker
+            .answer("File that holds the secret of your application", "--client-secret-file", None)
+            .map(|path| Some(path.into())),
+        given => Ok(given.clone()),
+    }
 }
 
 /// Where the password comes from.

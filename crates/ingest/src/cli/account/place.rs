@@ -83,7 +83,9 @@ impl Place {
         if running {
             format!("it is watched after: vigie-supervisor restart ingest --config {config}")
         } else {
-            format!("it is watched by: vigie-supervisor run --config {config}, or vigie-ingest run alone")
+            format!(
+                "it is watched by: vigie-supervisor run --config {config}, or vigie-ingest run alone; one that runs already reads it on SIGHUP"
+            )
         }
     }
 }

@@ -9,8 +9,9 @@ use super::Add;
 use super::ask::Asker;
 use crate::cli::exit_for;
 use crate::discover::{Address, Candidate, Dns, Origin, Sources, Web, discover};
+use crate::error::Error;
 use crate::providers;
-use crate::session::greet;
+use crate::session::{greet, presented};
 use crate::settings::Account;
 use crate::transport::Dialer;
 
@@ -48,13 +49,20 @@ pub(super) fn find(
             say("  left out: only DNS says so, which can be forged; --host takes it all the same")?;
             continue;
         }
-        match runtime.block_on(greet(dialer, &account(&candidate)?)) {
+        let account = account(&candidate)?;
+        match runtime.block_on(greet(dialer, &account)) {
             Ok(_) => {
                 say("  answers")?;
                 return Ok(candidate);
             }
             Err(error) => {
                 say(&format!("  no: {error}"))?;
+                let distrusted = account.pins.is_empty() && matches!(error, Error::Tls { .. });
+                if distrusted && let Ok(pin) = runtime.block_on(presented(dialer, &account)) {
+                    say(&format!(
+                        "  if the server's operator tells the same fingerprint, trust it by --pin {pin}"
+                    ))?;
+                }
                 last = Some(error);
             }
         }

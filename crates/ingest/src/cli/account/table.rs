@@ -13,6 +13,7 @@ pub(super) struct Draft {
     pub(super) id: String,
     pub(super) server: Candidate,
     pub(super) ca_file: Option<String>,
+    pub(super) pin: Option<String>,
     pub(super) user: String,
     pub(super) sign_in: SignIn,
     pub(super) mailboxes: Vec<String>,
@@ -55,6 +56,9 @@ impl Draft {
         }
         if let Some(file) = &self.ca_file {
             set("ca_file", quoted(file));
+        }
+        if let Some(pin) = &self.pin {
+            set("pin", quoted(pin));
         }
         set("user", quoted(&self.user));
         if let SignIn::Password(file) = &self.sign_in {
@@ -146,6 +150,7 @@ mod tests {
             id: "ada".into(),
             server,
             ca_file: None,
+            pin: None,
             user: user.into(),
             sign_in: SignIn::Password("secrets/ada".into()),
             mailboxes: vec!["INBOX".into(), "\\All".into(), "it's \"q\"".into()],
