@@ -16,7 +16,7 @@ pub(super) enum Command {
     /// Find the server of a mailbox, try the login, and write the account to the configuration
     ///
     /// Asks what it needs to know at the terminal. Without one, or with --yes, it takes the flags, and what it proposes.
-    Add(Add),
+    Add(Box<Add>),
 }
 
 #[derive(Debug, clap::Args)]

@@ -31,6 +31,7 @@ pub(super) fn find(
             runtime.block_on(discover(&sources, address))
         }
     };
+    let alone = candidates.len() == 1;
     let mut last = None;
     for candidate in candidates {
         say(&format!("server {}", shown(&candidate)))?;
@@ -70,16 +71,14 @@ pub(super) fn find(
     for fault in &in_vain {
         say(&format!("asked in vain: {fault}"))?;
     }
-    let exit = last.as_ref().filter(|_| arguments.host.is_some()).map_or(Exit::Unavailable, exit_for);
-    Err(Failure::new(
-        exit,
-        match arguments.host {
-            Some(_) => "the server does not answer as it should; nothing was written".to_owned(),
-            None => {
-                format!("no IMAP server found for {}: name it by --host; nothing was written", address.domain)
-            }
-        },
-    ))
+    // One that was named, by the person or by the table, is the one that matters.
+    let exit = last.as_ref().filter(|_| alone).map_or(Exit::Unavailable, exit_for);
+    let what = if alone {
+        "the server does not answer as it should".to_owned()
+    } else {
+        format!("no IMAP server found for {}: name it by --host", address.domain)
+    };
+    Err(Failure::new(exit, format!("{what}; nothing was written")))
 }
 
 fn as_given(arguments: &Add, host: &str, address: &Address) -> Candidate {
