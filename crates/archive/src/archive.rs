@@ -332,6 +332,14 @@ impl Archive {
         self.catalog.get(|db| catalog::mailboxes(db, account))
     }
 
+    /// Octets that the servers of an account sent within the last day, by hours since 1970.
+    ///
+    /// # Errors
+    /// From the catalog.
+    pub fn received(&self, account: &str) -> Result<Vec<(i64, u64)>, Error> {
+        self.catalog.get(|db| catalog::received(db, account))
+    }
+
     /// Says that the writer lives, where no commit did lately.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ pub(crate) use self::blob::{BlobRow, attachment_known, blob, insert_attachment, 
 pub(crate) use self::blob::{last_segment, places, segments, set_segment};
 pub(crate) use self::change::{Refusal, apply, close, has_open};
 pub(crate) use self::coverage::{Kind, cover, ranges};
-pub(crate) use self::mailbox::{count, find, mailboxes, register, statuses, view};
+pub(crate) use self::mailbox::{count, find, mailboxes, received, register, statuses, view};
 pub(crate) use self::quarantine::{is_quarantined, quarantined, release};
 pub(crate) use self::record::{
     Filled, before, by_id, entries, entry_count, entry_of, insert_entry, insert_event, is_at, last_seq,

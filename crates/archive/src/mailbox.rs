@@ -211,7 +211,10 @@ impl MailboxStatus {
         let began = (working || self.proof_of_life.is_none()).then_some(*since);
         match state {
             // They say more than that.
-            MailboxState::Stopped | MailboxState::Refused | MailboxState::DiskLow => false,
+            MailboxState::Stopped
+            | MailboxState::Refused
+            | MailboxState::Throttled
+            | MailboxState::DiskLow => false,
             MailboxState::Stale => true,
             _ => {
                 let signs = [self.proof_of_life, self.last_stored, began];
@@ -257,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_long_pass_that_stores_is_not_stale() {
-        use MailboxState::{BackingOff, Connecting, Fetching, Idle, Refused, Stale, Stopped};
+        use MailboxState::{BackingOff, Connecting, Fetching, Idle, Refused, Stale, Stopped, Throttled};
         for (what, status, expected) in [
             ("alive", status(Idle, -90, Some(-14), None), false),
             ("silent", status(Idle, -90, Some(-16), None), true),
@@ -268,6 +271,7 @@ mod tests {
             ("waits for a try", status(BackingOff, -1, Some(-90), None), true),
             ("begins", status(Connecting, -1, None, None), false),
             ("says so", status(Stale, 0, Some(0), None), true),
+            ("throttled", status(Throttled, -90, Some(-90), None), false),
             ("refused", status(Refused, -90, Some(-90), None), false),
             ("not watched", status(Stopped, -90, Some(-90), None), false),
         ] {

@@ -193,6 +193,15 @@ pub enum Change {
         /// When.
         at: Timestamp,
     },
+    /// Octets that the servers of an account sent within an hour, so far. What is older than a day is forgotten.
+    Received {
+        /// Account id.
+        account: String,
+        /// Hours since 1970.
+        hour: i64,
+        /// Never less than was recorded.
+        bytes: u64,
+    },
 }
 
 /// What a commit did. All of it is durable.

@@ -160,6 +160,15 @@ pub(crate) fn apply(db: &Connection, change: &Change, now: Timestamp) -> Result<
             )?
             .execute((mailbox.0, micros(*at)))?;
         }
+        Change::Received { account, hour, bytes } => {
+            db.prepare_cached(
+                "INSERT INTO received (account, hour, bytes) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO UPDATE SET bytes = max(bytes, excluded.bytes)",
+            )?
+            .execute((account, hour, bytes.cast_signed()))?;
+            db.prepare_cached("DELETE FROM received WHERE account = ?1 AND hour < ?2 - 24")?
+                .execute((account, hour))?;
+        }
     }
     Ok(())
 }

@@ -16,4 +16,11 @@ CREATE TABLE quarantine (
     FOREIGN KEY (mailbox, uidvalidity, generation) REFERENCES generation
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE received (
+    account TEXT NOT NULL,
+    hour    INTEGER NOT NULL,
+    bytes   INTEGER NOT NULL,
+    PRIMARY KEY (account, hour)
+) STRICT, WITHOUT ROWID;
+
 UPDATE meta SET value = 2 WHERE key = 'format';

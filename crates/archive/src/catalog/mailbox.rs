@@ -54,6 +54,13 @@ pub(crate) fn mailboxes(db: &Connection, account: &str) -> rusqlite::Result<Vec<
         .collect()
 }
 
+/// Octets that the servers of an account sent, by hour.
+pub(crate) fn received(db: &Connection, account: &str) -> rusqlite::Result<Vec<(i64, u64)>> {
+    db.prepare_cached("SELECT hour, bytes FROM received WHERE account = ?1")?
+        .query_map([account], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?
+        .collect()
+}
+
 /// Counts messages stored in a generation, which begins with them if need be.
 pub(crate) fn count(
     db: &Connection,

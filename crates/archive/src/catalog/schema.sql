@@ -160,6 +160,14 @@ CREATE TABLE mailbox_state (
     proof_of_life INTEGER
 ) STRICT;
 
+-- Octets that servers sent for an account, by hour since 1970: of the last day, for its daily budget.
+CREATE TABLE received (
+    account TEXT NOT NULL,
+    hour    INTEGER NOT NULL,
+    bytes   INTEGER NOT NULL,
+    PRIMARY KEY (account, hour)
+) STRICT, WITHOUT ROWID;
+
 -- The process that writes, one row; none when it ended in order.
 CREATE TABLE writer (
     one       INTEGER PRIMARY KEY CHECK (one = 1),

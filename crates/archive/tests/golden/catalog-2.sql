@@ -138,6 +138,13 @@ CREATE TABLE quarantine (
     FOREIGN KEY (mailbox, uidvalidity, generation) REFERENCES generation
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE received (
+    account TEXT NOT NULL,
+    hour    INTEGER NOT NULL,
+    bytes   INTEGER NOT NULL,
+    PRIMARY KEY (account, hour)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE record (
     seq  INTEGER PRIMARY KEY AUTOINCREMENT,
     mark INTEGER NOT NULL                  -- random: tells this record from another of the same number
