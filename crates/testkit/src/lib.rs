@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`generate`] | messages as bytes, from a seed: the same arguments give the same bytes everywhere |
 //! | [`server`] | a scripted IMAP server on raw bytes: any fault of a server or network, without sleeps |
+//! | [`hostile`] | servers that attack, one script a kind |
 //! | [`mailbox_server`] | a small honest IMAP server in memory, changed by a test through its handles |
 //! | [`dovecot`] | a real IMAP server, where Debian's is installed |
 //! | [`delay`] | a long line before a server near by |
@@ -42,6 +43,7 @@ pub mod demo;
 pub mod dovecot;
 pub mod fault;
 pub mod generate;
+pub mod hostile;
 pub mod mailbox_server;
 pub mod server;
 pub mod tls;

@@ -25,8 +25,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use pattern::Pattern;
 pub use script::{
-    Routine, Step, close, cut, drip, expect, expect_line, fill, gate, handshake, huge, reply, reset, routine,
-    send, serve, serve_cut, stall, starttls,
+    Routine, Step, close, cut, drip, expect, expect_line, fill, flood, gate, handshake, huge, reply, reset,
+    routine, send, serve, serve_cut, stall, starttls, trickle,
 };
 
 use self::connection::Connection;

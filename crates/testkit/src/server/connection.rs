@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_native_tls::TlsAcceptor;
 use bytes::{Bytes, BytesMut};
@@ -78,6 +79,8 @@ impl Connection {
             Step::Send(bytes) => self.write(&bytes).await,
             Step::Drip { bytes, chunk } => self.drip(&bytes, chunk).await,
             Step::Fill { byte, count } => self.fill(byte, count).await,
+            Step::Flood(bytes) => self.flood(&bytes).await,
+            Step::Trickle { bytes, every } => self.trickle(&bytes, every).await,
             Step::Reply(template) => self.write(&filled_in(&template, &self.tag)).await,
             Step::Expect(pattern) => self.expect(&pattern).await,
             Step::ExpectLine(pattern) => self.expect_line(&pattern).await,
@@ -146,6 +149,29 @@ impl Connection {
             writer.flush().await
         };
         self.reading.along(reader, writing).await
+    }
+
+    async fn flood(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let block = bytes.repeat((FILLING / bytes.len().max(1)).max(1));
+        while !self.reading.ended {
+            self.write(&block).await?;
+        }
+        Ok(())
+    }
+
+    async fn trickle(&mut self, bytes: &[u8], every: Duration) -> io::Result<()> {
+        for byte in bytes.iter().cycle() {
+            if self.reading.ended {
+                break;
+            }
+            self.write(&[*byte]).await?;
+            let waiting = async {
+                tokio::time::sleep(every).await;
+                Ok(())
+            };
+            self.reading.along(&mut self.wire, waiting).await?;
+        }
+        Ok(())
     }
 
     /// Reads once more; `false` when the client has closed.

@@ -1,5 +1,7 @@
 //! The steps of a script, and the functions that make them.
 
+use std::time::Duration;
+
 use super::pattern::Pattern;
 use crate::mailbox_server::Service;
 
@@ -21,6 +23,15 @@ pub enum Step {
         byte: u8,
         /// How often.
         count: u64,
+    },
+    /// Writes the same bytes over and over until the client has gone.
+    Flood(Vec<u8>),
+    /// Writes the same bytes over and over, one of them each time that this has passed, until the client has gone.
+    Trickle {
+        /// What to write.
+        bytes: Vec<u8>,
+        /// How long each of them takes.
+        every: Duration,
     },
     /// Takes the client's next command, which has to match, and keeps its tag.
     Expect(Pattern),
@@ -67,6 +78,16 @@ pub fn drip(bytes: impl Into<Vec<u8>>, chunk: usize) -> Step {
 #[must_use]
 pub fn fill(byte: u8, count: u64) -> Step {
     Step::Fill { byte, count }
+}
+
+/// Sends the same bytes over and over until the client has gone.
+pub fn flood(bytes: impl Into<Vec<u8>>) -> Step {
+    Step::Flood(bytes.into())
+}
+
+/// Sends the same bytes over and over, one of them at a time, until the client has gone.
+pub fn trickle(bytes: impl Into<Vec<u8>>, every: Duration) -> Step {
+    Step::Trickle { bytes: bytes.into(), every }
 }
 
 /// A literal that announces one size, written as it stands (so also `-1`), and then really sends
