@@ -5,6 +5,8 @@
 //! | `credentials-refused` | account | the server does not know the user with this password |
 //! | `token-refused` | account | whoever gives out its access tokens gives none |
 //! | `token-expiring` | account | the login by which it gets access tokens ends within three days |
+//! | `throttled` | account | its provider has asked for less for more than an hour |
+//! | `budget-used` | account | `daily_bytes` is used up, so that new mail waits as well |
 //! | `account-unreachable` | account | a connection failed twice in a row |
 //! | `mailbox-stale` | account/mailbox | watched, and no proof of life for 15 minutes |
 //! | `uids-open` | account/mailbox | messages could not be stored for an hour, and are tried again |
@@ -13,11 +15,12 @@
 //! | `archive-failed` | archive | nothing can be stored for another reason |
 
 use jiff::{SignedDuration, Timestamp};
-use vigie_archive::is_stale;
+use vigie_archive::{MailboxState, is_stale};
 use vigie_common::config::Size;
 use vigie_web::Alarm;
 
 use crate::board::{AccountFacts, Known, Low, MailboxFacts, Trouble};
+use crate::budget::Purpose;
 use crate::error::Error;
 
 /// A connection that is lost once is everyday: so many times in a row are trouble.
@@ -27,6 +30,8 @@ const OPEN: SignedDuration = SignedDuration::from_hours(1);
 
 /// A login that ends within this needs a person: over a weekend, too.
 const EXPIRING: SignedDuration = SignedDuration::from_hours(3 * 24);
+/// Providers ask for less now and then: what lasts longer than this needs a person.
+const LASTS: SignedDuration = SignedDuration::from_hours(1);
 
 /// The alarms that hold now.
 #[must_use]
@@ -34,8 +39,9 @@ pub fn alarms(known: &Known, now: Timestamp) -> Vec<Alarm> {
     let mut alarms = Vec::new();
     alarms.extend(of_archive(known));
     for (id, account) in &known.accounts {
-        alarms.extend(of_account(id, account));
+        alarms.extend(of_account(id, account, now));
         alarms.extend(expiring(id, account, now));
+        alarms.extend(of_budget(id, account, now));
         for (shown, mailbox) in &account.mailboxes {
             let subject = format!("{id}/{shown}");
             alarms.extend(stale(&subject, mailbox, now));
@@ -64,7 +70,7 @@ fn of_archive(known: &Known) -> Option<Alarm> {
 }
 
 /// One for the account: refused credentials before all else.
-fn of_account(id: &str, account: &AccountFacts) -> Option<Alarm> {
+fn of_account(id: &str, account: &AccountFacts, now: Timestamp) -> Option<Alarm> {
     let troubles = account.troubles.values().filter(|t| !matches!(t.error, Error::Archive(_)));
     let refused = troubles.clone().find(|t| t.error.is_refusal());
     if let Some(Trouble { since, error, next_try, .. }) = refused {
@@ -77,7 +83,15 @@ fn of_account(id: &str, account: &AccountFacts) -> Option<Alarm> {
         );
         return Some(alarm(code, id, *since, text));
     }
-    let lasting = troubles.filter(|t| t.times >= TIMES);
+    let throttled = |t: &&Trouble| matches!(t.error, Error::Throttled { .. });
+    let lasts = |t: &&Trouble| now.duration_since(t.since) > LASTS;
+    if let Some(Trouble { since, error, next_try, .. }) = troubles.clone().filter(throttled).find(lasts) {
+        let text = format!(
+            "{error}; new mail waits on the server, it tries again by itself at {next_try:.0}; if this goes on, watch fewer mailboxes, set `daily_bytes`, or see what else uses the account"
+        );
+        return Some(alarm("throttled", id, *since, text));
+    }
+    let lasting = troubles.filter(|t| t.times >= TIMES && !throttled(t));
     let Trouble { since, times, error, next_try } = lasting.min_by_key(|trouble| trouble.since)?;
     let text = format!(
         "{error}; failed {times} times in a row, the next try is at {next_try:.0}; `vigie-ingest check` tries now"
@@ -97,9 +111,24 @@ fn expiring(id: &str, account: &AccountFacts, now: Timestamp) -> Option<Alarm> {
     })
 }
 
+/// One for the account whose new mail waits because of its own budget.
+fn of_budget(id: &str, account: &AccountFacts, now: Timestamp) -> Option<Alarm> {
+    let until = account.budget.wait(Purpose::Arrival, 0, now)?;
+    let held = account.mailboxes.values().filter(|mailbox| mailbox.state == MailboxState::Throttled);
+    let since = held.map(|mailbox| mailbox.since).min().unwrap_or(now);
+    let (spent, limit) = (Size(account.budget.spent(now)), Size(account.budget.limit().unwrap_or(0)));
+    let text = format!(
+        "{spent} were received within 24 hours, and `daily_bytes` is {limit}: new mail waits on the server until {until:.0}; set it higher if the provider allows more"
+    );
+    Some(alarm("budget-used", id, since, text))
+}
+
 fn stale(subject: &str, mailbox: &MailboxFacts, now: Timestamp) -> Option<Alarm> {
+    use MailboxState::{DiskLow, Refused, Stopped, Throttled};
     let since = mailbox.alive;
-    is_stale(since, now).then(|| {
+    // These have a word of their own, and an alarm of the account or the archive.
+    let told = matches!(mailbox.state, DiskLow | Refused | Stopped | Throttled);
+    (!told && is_stale(since, now)).then(|| {
         let why = mailbox.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
         let state = mailbox.state.as_str();
         alarm("mailbox-stale", subject, since, format!("the server has told nothing of this mailbox since {since:.0}, new mail may be waiting there; it is {state}{why}; `vigie-ingest check` tries the account now, the log has the rest"))
@@ -143,8 +172,7 @@ mod tests {
     /// An account `a` whose INBOX was alive at minute 0.
     fn board() -> Board {
         let board = Board::default();
-        board.account("a", |account| account.watch("INBOX".into(), at(0)));
-        board.mailbox("a", "INBOX", |mailbox| mailbox.connection = 1);
+        board.account("a", |account| account.watch("INBOX".into(), at(0)).connection = 1);
         board
     }
 
@@ -215,6 +243,35 @@ mod tests {
         assert_eq!(told(&board, 24 * 60), one("token-expiring", "a", 24 * 60));
         met(&board, 0, &Error::Token { user: "me".into(), text: "over".into() }, 24 * 60 + 1);
         assert_eq!(told(&board, 24 * 60 + 1), one("token-refused", "a", 24 * 60 + 1));
+    }
+
+    #[test]
+    fn a_provider_that_asks_for_less_is_told_when_it_lasts() {
+        let board = board();
+        let throttled = Error::Throttled { wait: None, crowded: false, text: "slowly".into() };
+        met(&board, 0, &throttled, 1);
+        board.account("a", |account| account.let_in());
+        met(&board, 0, &throttled, 40);
+        let stand = |mailbox: &mut MailboxFacts| mailbox.stand(MailboxState::Throttled, None, None, at(1));
+        board.mailbox("a", "INBOX", stand);
+        assert_eq!(told(&board, 61), []);
+        assert_eq!(told(&board, 62), one("throttled", "a", 1));
+        board.account("a", |account| account.succeeded(2));
+        assert_eq!(told(&board, 62), []);
+    }
+
+    #[test]
+    fn a_budget_that_is_used_up_is_told_when_new_mail_waits() {
+        let board = board();
+        board.account("a", |account| {
+            account.budget.recall(Some(100), []);
+            account.budget.add(99, at(1));
+        });
+        let stand = |mailbox: &mut MailboxFacts| mailbox.stand(MailboxState::Throttled, None, None, at(1));
+        board.mailbox("a", "INBOX", stand);
+        assert_eq!(told(&board, 2), []);
+        board.account("a", |account| account.budget.add(1, at(2)));
+        assert_eq!(told(&board, 2), one("budget-used", "a", 1));
     }
 
     #[test]

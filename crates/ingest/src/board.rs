@@ -1,12 +1,17 @@
 //! What is known of the accounts at this moment: written by those who do the work, read by whoever asks how it goes.
 
+mod facts;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use vigie_archive::MailboxState;
+use vigie_archive::{Change, MailboxState};
 
+pub use self::facts::MailboxFacts;
+use crate::budget::Budget;
+use crate::command::Figures;
 use crate::error::Error;
 
 /// Shared by all. Clones are the same one.
@@ -50,6 +55,12 @@ pub struct AccountFacts {
     pub reconnects: BTreeMap<&'static str, u64>,
     /// Its access tokens, once one was asked for.
     pub token: Option<TokenFacts>,
+    /// What came from its servers, and what may come.
+    pub budget: Budget,
+    /// How long it was to rest, all in all, because its provider asked for less.
+    pub rested: Duration,
+    /// The longest that the server took for each command.
+    pub longest: BTreeMap<&'static str, Duration>,
 }
 
 /// Access tokens of an account.
@@ -78,27 +89,6 @@ pub struct Trouble {
     pub next_try: Timestamp,
 }
 
-/// A mailbox.
-#[derive(Debug, Clone)]
-pub struct MailboxFacts {
-    /// Number of the connection that serves it.
-    pub connection: usize,
-    /// How it stands.
-    pub state: MailboxState,
-    /// Why.
-    pub reason: Option<String>,
-    /// The last proof of life; before the first, when watching began.
-    pub alive: Timestamp,
-    /// Messages that are to be tried again: since when, how many, and what became of one of them.
-    pub open: Option<(Timestamp, u64, String)>,
-    /// The same of those that were given up.
-    pub quarantined: Option<(Timestamp, u64, String)>,
-    /// Messages on the server and those stored, as of the last pass.
-    pub messages: Option<(u32, u64)>,
-    /// When keywords were last compared with the server's.
-    pub keywords_at: Option<Timestamp>,
-}
-
 impl Board {
     /// Changes what is known of an account.
     pub fn account(&self, id: &str, change: impl FnOnce(&mut AccountFacts)) {
@@ -123,6 +113,11 @@ impl Board {
         });
     }
 
+    /// Looks at an account; nobody can write meanwhile. `None`: it is not known.
+    pub fn of_account<T>(&self, id: &str, look: impl FnOnce(&mut AccountFacts) -> T) -> Option<T> {
+        self.read(|known| known.accounts.get_mut(id).map(look))
+    }
+
     /// Looks at all of it; nobody can write meanwhile.
     pub fn read<T>(&self, look: impl FnOnce(&mut Known) -> T) -> T {
         // What a panic may have left half done is for people's eyes alone.
@@ -145,10 +140,36 @@ impl AccountFacts {
         let alone = match self.troubles.values().next().map(|trouble| &trouble.error) {
             None => MailboxState::Connecting,
             Some(error) if error.is_refusal() => MailboxState::Refused,
+            Some(Error::Throttled { .. }) => MailboxState::Throttled,
             Some(_) => MailboxState::BackingOff,
         };
         let none = self.mailboxes.is_empty();
         (none && state == alone) || self.mailboxes.values().any(|mailbox| mailbox.state == state)
+    }
+
+    /// How its mailboxes stand, where the catalog says otherwise; from now on it counts as told.
+    pub fn unrecorded(&mut self) -> Vec<Change> {
+        self.mailboxes.values_mut().filter_map(MailboxFacts::unrecorded).collect()
+    }
+
+    /// What a connection cost.
+    pub fn cost(&mut self, figures: Figures, now: Timestamp) {
+        self.budget.add(figures.received, now);
+        for (command, took) in figures.longest {
+            let longest = self.longest.entry(command).or_default();
+            *longest = took.max(*longest);
+        }
+    }
+
+    /// Its server let us in. Whether it still wants less of us shows when something was fetched.
+    pub fn let_in(&mut self) {
+        self.troubles.retain(|_, trouble| matches!(trouble.error, Error::Throttled { .. }));
+    }
+
+    /// All mailboxes of connection `number` were fetched.
+    pub fn succeeded(&mut self, number: usize) {
+        self.troubles.remove(&number);
+        self.troubles.retain(|_, trouble| !matches!(trouble.error, Error::Throttled { .. }));
     }
 
     /// Something went well on connection `number`, unless what it met was ours.
@@ -164,17 +185,8 @@ impl AccountFacts {
     }
 
     /// A mailbox is watched. One that was watched before keeps what is known of it.
-    pub fn watch(&mut self, shown: String, now: Timestamp) {
-        self.mailboxes.entry(shown).or_insert(MailboxFacts {
-            connection: 0,
-            state: MailboxState::Connecting,
-            reason: None,
-            alive: now,
-            open: None,
-            quarantined: None,
-            messages: None,
-            keywords_at: None,
-        });
+    pub fn watch(&mut self, shown: String, now: Timestamp) -> &mut MailboxFacts {
+        self.mailboxes.entry(shown).or_insert_with(|| MailboxFacts::new(now))
     }
 
     /// A tagged OK about a mailbox.

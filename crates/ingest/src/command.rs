@@ -6,23 +6,32 @@
 
 mod news;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_imap::imap_proto::{Outcome, RequestId, Response, Status};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use self::news::News;
 pub use self::news::{Changes, flags_of};
 use crate::beat::Beat;
 use crate::error::{Error, Result, quoted};
 use crate::guard::Mode;
+use crate::reason::Reason;
 use crate::transport::{self, Wire};
 
 /// A server that sends nothing for so long is gone; the same for a write that does not end.
 pub const SILENCE: Duration = Duration::from_secs(60);
 
 /// Octets that the answer to an ordinary command may have.
-pub const ORDINARY: u64 = 64 << 20;
+pub const ORDINARY: u64 = 16 << 20;
+/// An ordinary answer of more octets than this is read slowly, a step at a time: other accounts are not to wait for a
+/// server that never ends.
+const SWIFT: u64 = 1 << 20;
+const STEP: u64 = 256 << 10;
+const PACE: Duration = Duration::from_millis(25);
+/// Octets that may come within one IDLE.
+const TALK: u64 = 4 << 20;
 
 /// An answer ends within this, however steadily it trickles in; one that may be large has a second more for each
 /// [`SLOWEST`] octets.
@@ -55,6 +64,18 @@ pub struct Channel {
     news: News,
     /// Moves with each answer, and each wait for one.
     beat: Beat,
+    figures: Figures,
+    /// Octets that `figures` were told of.
+    counted: u64,
+}
+
+/// What a connection cost, since it was last asked.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Octets received.
+    pub received: u64,
+    /// The longest from a command to the end of its answer.
+    pub longest: BTreeMap<&'static str, Duration>,
 }
 
 /// A command that was sent.
@@ -63,12 +84,14 @@ pub struct Channel {
 pub struct Sent {
     tag: RequestId,
     name: &'static str,
+    at: Instant,
 }
 
 impl Channel {
     /// Takes over an authenticated session.
     pub fn new(mut session: async_imap::Session<Wire>) -> Self {
         session.get_mut().set_mode(Mode::Normal);
+        session.get_mut().let_in();
         Self {
             session,
             open: Vec::new(),
@@ -76,7 +99,18 @@ impl Channel {
             busy: false,
             news: News::default(),
             beat: Beat::default(),
+            figures: Figures::default(),
+            counted: 0,
         }
+    }
+
+    /// What it cost since this was last asked.
+    pub fn take_figures(&mut self) -> Figures {
+        let received = self.session.get_ref().received();
+        let mut figures = std::mem::take(&mut self.figures);
+        figures.received = received.saturating_sub(self.counted);
+        self.counted = received;
+        figures
     }
 
     /// From now on its waits are published by `beat`.
@@ -97,7 +131,7 @@ impl Channel {
             Ok(Ok(tag)) => {
                 self.busy = false;
                 self.open.push(tag.clone());
-                Ok(Sent { tag, name })
+                Ok(Sent { tag, name, at: Instant::now() })
             }
             Ok(Err(async_imap::error::Error::Io(error))) => Err(self.lost(name, &error)),
             Ok(Err(error)) => Err(self.out_of_step(name, quoted(&error.to_string()))),
@@ -116,7 +150,9 @@ impl Channel {
         // The octets of an ordinary answer are bounded against floods, not expected.
         let large = if most == ORDINARY { 0 } else { most / SLOWEST };
         let until = Instant::now() + PATIENCE + Duration::from_secs(large);
-        let limit = self.session.get_ref().received().saturating_add(most);
+        let begun = self.session.get_ref().received();
+        let limit = begun.saturating_add(most);
+        let mut swift = if most == ORDINARY { begun.saturating_add(SWIFT) } else { u64::MAX };
         let refusal = loop {
             if let Some(at) = self.early.iter().position(|(tag, _)| *tag == sent.tag) {
                 break self.early.swap_remove(at).1;
@@ -144,10 +180,17 @@ impl Channel {
                 return Err(
                     self.out_of_step(sent.name, format!("the answer has no end: more than {most} bytes"))
                 );
+            } else if self.session.get_ref().received() > swift {
+                swift = self.session.get_ref().received().saturating_add(STEP);
+                sleep(PACE).await;
             }
         };
         self.busy = false;
-        refusal.map_or(Ok(()), |text| Err(Error::Refused { command: sent.name, text }))
+        if sent.name != IDLE {
+            let longest = self.figures.longest.entry(sent.name).or_default();
+            *longest = sent.at.elapsed().max(*longest);
+        }
+        refusal.map_or(Ok(()), |text| Err(Reason::refusal(sent.name, text)))
     }
 
     /// Sends `command` and reads its answer.
@@ -201,6 +244,7 @@ impl Channel {
         let sent = self.send(IDLE, IDLE).await?;
         self.busy = true;
         let begins = Instant::now() + SILENCE;
+        let limit = self.session.get_ref().received().saturating_add(TALK);
         loop {
             let begun = self
                 .read(BEGINNING, begins, |response| match response {
@@ -212,18 +256,19 @@ impl Channel {
                 })
                 .await?;
             match begun {
+                None if self.session.get_ref().received() > limit => return Err(self.endless()),
                 None => {}
                 Some(None) => break,
                 Some(Some(text)) => {
                     self.open.clear();
                     self.busy = false;
-                    return Err(Error::Refused { command: IDLE, text });
+                    return Err(Reason::refusal(IDLE, text));
                 }
             }
         }
         let beat = self.beat.clone();
         let left = until.saturating_duration_since(Instant::now());
-        if let Some(outcome) = beat.during(left, self.wait_for_news(until, stop)).await? {
+        if let Some(outcome) = beat.during(left, self.wait_for_news(until, limit, stop)).await? {
             self.open.clear();
             self.busy = false;
             return match outcome {
@@ -250,11 +295,15 @@ impl Channel {
     async fn wait_for_news(
         &mut self,
         mut until: Instant,
+        limit: u64,
         stop: impl Future<Output = ()>,
     ) -> Result<Option<Option<String>>> {
         tokio::pin!(stop);
         // EXISTS may come before the continuation (Outlook.com), so it is looked at first.
         while !self.news.grown {
+            if self.session.get_ref().received() > limit {
+                return Err(self.endless());
+            }
             if self.news.has_changes() {
                 until = until.min(Instant::now() + GATHERING);
             }
@@ -353,8 +402,8 @@ impl Channel {
     fn note(&mut self, name: &'static str, response: &Response<'_>) -> Result<()> {
         if let Response::Data { status, outcome } = response {
             if *status == Status::Bye {
-                let text = quoted(&described(outcome));
-                return Err(self.out_of_step(name, format!("the server said good-bye: {text}")));
+                self.busy = true;
+                return Err(Reason::farewell(name, &quoted(&described(outcome))));
             }
             // From here on it speaks of the mailbox that is being selected (RFC 7162 section 3.2.11).
             if outcome.information.as_deref().is_some_and(|text| text.starts_with("[CLOSED]")) {
@@ -371,6 +420,10 @@ impl Channel {
         } else {
             Ok(())
         }
+    }
+
+    fn endless(&mut self) -> Error {
+        self.out_of_step(IDLE, format!("the server tells without end: more than {TALK} bytes"))
     }
 
     fn closed(&mut self, during: &'static str) -> Error {

@@ -63,6 +63,16 @@ pub enum Error {
         /// Why, and what to do.
         text: String,
     },
+    /// Let the whole account rest: the provider asks for less.
+    #[error("the provider asks for less: {text}")]
+    Throttled {
+        /// For so long, where it says so.
+        wait: Option<std::time::Duration>,
+        /// Fewer connections may do.
+        crowded: bool,
+        /// What the server said.
+        text: String,
+    },
     /// A secret that logging in takes cannot be had.
     #[error("cannot log in: {0}")]
     Secret(Arc<SecretError>),
@@ -97,6 +107,7 @@ impl Error {
             Self::Refused { .. } => "refused",
             Self::Credentials { .. } => "credentials",
             Self::Token { .. } => "token",
+            Self::Throttled { .. } => "throttled",
             Self::Secret(_) => "password",
             Self::Unsuitable(_) => "unsuitable",
             Self::Archive(_) => "archive",

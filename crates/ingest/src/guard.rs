@@ -23,6 +23,11 @@ pub use self::framer::{Limits, Mode, Violation};
 /// What is read from the network at once.
 const BLOCK: usize = 32 * 1024;
 
+/// Octets that a server has to say before the login.
+const EARLY: u64 = 1 << 20;
+/// Octets in a row of which nothing is let through.
+const NOTHING: usize = 1 << 20;
+
 /// A stream whose reads give only what the IMAP parser can take.
 pub struct Guard<S> {
     inner: S,
@@ -30,13 +35,30 @@ pub struct Guard<S> {
     input: Box<[u8]>,
     output: BytesMut,
     received: u64,
+    /// Octets that may be received at all.
+    most: u64,
+    /// Octets of which nothing was let through, in a row.
+    nothing: usize,
 }
 
 impl<S> Guard<S> {
     /// Guards `inner`.
     pub fn new(inner: S, limits: Limits) -> Self {
         let input = vec![0; BLOCK].into_boxed_slice();
-        Self { inner, framer: Framer::new(limits), input, output: BytesMut::new(), received: 0 }
+        Self {
+            inner,
+            framer: Framer::new(limits),
+            input,
+            output: BytesMut::new(),
+            received: 0,
+            most: EARLY,
+            nothing: 0,
+        }
+    }
+
+    /// We are logged in: from now on there is no end to what may come, command by command.
+    pub fn let_in(&mut self) {
+        self.most = u64::MAX;
     }
 
     /// From now on a literal of `bytes` is expected; some more than that is let through.
@@ -114,9 +136,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
                 return Poll::Ready(Ok(()));
             }
             this.received += block.len() as u64;
-            this.framer
-                .push(block, &mut this.output)
-                .map_err(|violation| io::Error::new(io::ErrorKind::InvalidData, violation))?;
+            this.nothing += block.len();
+            let pushed = this.framer.push(block, &mut this.output);
+            if !this.output.is_empty() {
+                this.nothing = 0;
+            }
+            let pushed = match pushed {
+                Ok(()) if this.nothing > NOTHING => Err(Violation::Nothing(NOTHING)),
+                Ok(()) if this.received > this.most => Err(Violation::TooEarly(this.most)),
+                other => other,
+            };
+            pushed.map_err(|violation| io::Error::new(io::ErrorKind::InvalidData, violation))?;
         }
     }
 }

@@ -21,7 +21,7 @@ pub fn page(health: Health, board: Board) -> Router {
         std::future::ready(request)
     };
     let metrics = move || {
-        let text = board.read(|known| exposition::text(known));
+        let text = board.read(|known| exposition::text(known, clock::now()));
         std::future::ready(([(header::CONTENT_TYPE, exposition::MEDIA_TYPE)], text))
     };
     let router = health::routes(health).layer(map_request(decide)).route("/metrics", get(metrics));

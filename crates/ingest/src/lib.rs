@@ -3,6 +3,7 @@
 pub mod alarms;
 pub mod beat;
 pub mod board;
+pub mod budget;
 pub mod cli;
 pub mod command;
 pub mod control;
@@ -17,6 +18,7 @@ pub mod parse;
 pub mod plan;
 pub mod progress;
 pub mod providers;
+pub mod reason;
 pub mod session;
 pub mod settings;
 pub mod store;

@@ -28,7 +28,8 @@ use vigie_common::document::{MailboxSource, Mode};
 use self::changes::Began;
 use self::flow::Flow;
 use crate::beat::Beats;
-use crate::board::{Board, MailboxFacts};
+use crate::board::{AccountFacts, Board, MailboxFacts};
+use crate::budget::Purpose;
 use crate::error::{Error, Result, quoted};
 use crate::message::Origin;
 use crate::plan::Suspects;
@@ -79,6 +80,8 @@ pub struct Pass {
     pub open: u64,
     /// UIDs that were given up, by this pass or earlier.
     pub quarantined: u64,
+    /// `daily_bytes` is used up: not all was fetched.
+    pub held: bool,
 }
 
 /// One mailbox of an account.
@@ -105,8 +108,10 @@ pub struct Mailbox {
     floor: Option<Timestamp>,
     /// How it stood when the last whole pass began.
     told: Option<Told>,
-    /// State and reason that were recorded last.
-    standing: Option<(MailboxState, Option<String>)>,
+    /// The daily budget is used up: the rest waits until then.
+    held: Option<Timestamp>,
+    /// The highest UID that the last pass began with.
+    top: u32,
 }
 
 /// What the catalog knows, kept up to date.
@@ -165,9 +170,10 @@ impl Mailbox {
             pass: Pass::default(),
             floor: None,
             told: None,
-            standing: None,
+            held: None,
+            top: 0,
         };
-        shared.board.account(&account.id, |known| known.watch(mailbox.shown(), clock::now()));
+        shared.board.account(&account.id, |known| known.watch(mailbox.shown(), clock::now()).id = Some(id));
         mailbox.learn().await?;
         mailbox.tell_open();
         mailbox.tell(|known| known.keywords_at = mailbox.known.keywords_at);
@@ -196,9 +202,17 @@ impl Mailbox {
         &self.source
     }
 
-    /// From now on new messages count as live mail, not as backfill.
+    /// From now on new messages count as live mail, not as backfill, unless some of that is still to come.
     pub fn set_live(&mut self) {
-        self.mode = Mode::Live;
+        if self.held.is_none() {
+            self.mode = Mode::Live;
+        }
+    }
+
+    /// When the rest is fetched, where the daily budget did not allow all.
+    #[must_use]
+    pub fn held(&self) -> Option<Timestamp> {
+        self.held
     }
 
     /// How it stood when the last whole pass began: STATUS that says the same says that nothing is new.
@@ -239,10 +253,11 @@ impl Mailbox {
     pub async fn catch_up(&mut self, session: &mut Session) -> Result<Pass> {
         let exists = session.take_news();
         self.pass = Pass { exists, ..Pass::default() };
-        let mut flow = self.flow()?;
+        let mut flow = self.flow_of(Mode::Live)?;
         let fetched = self.fetch_new(session, &mut flow).await;
         flow.finish(self, fetched).await?;
         self.take_changes(session).await?;
+        self.note_cost(session);
         self.tell_messages();
         self.record_news(exists).await?;
         Ok(self.pass)
@@ -251,19 +266,17 @@ impl Mailbox {
     /// Records a tagged OK about this mailbox, and that it now has so many messages.
     async fn record_news(&self, exists: u32) -> Result<()> {
         let (mailbox, at) = (self.id, clock::now());
-        let mut changes = vec![Change::ProofOfLife { mailbox, at }];
-        if let Some((uidvalidity, generation)) = self.known.selected {
-            changes.push(Change::Select { mailbox, uidvalidity, generation, exists, uidnext: None, at });
-        }
-        self.alive();
-        self.commit(changes).await
+        self.proof_of_life();
+        let Some((uidvalidity, generation)) = self.known.selected else { return Ok(()) };
+        self.commit(vec![Change::Select { mailbox, uidvalidity, generation, exists, uidnext: None, at }])
+            .await
     }
 
-    /// Whether a UID that failed may be tried again now.
+    /// Whether a UID that failed may be tried again now, or what the budget did not allow may be fetched.
     #[must_use]
     pub fn is_due(&self) -> bool {
         let now = clock::now();
-        self.known.open.iter().any(|open| open.next_try <= now)
+        self.held.is_some_and(|until| until <= now) || self.known.open.iter().any(|open| open.next_try <= now)
     }
 
     /// Records how the mailbox stands, where that is not recorded already.
@@ -271,20 +284,40 @@ impl Mailbox {
     /// # Errors
     /// [`Error::Archive`].
     pub async fn set_state(
-        &mut self,
+        &self,
         state: MailboxState,
         reason: Option<String>,
         next_step: Option<String>,
     ) -> Result<()> {
-        let standing = Some((state, reason.clone()));
-        if self.standing == standing {
-            return Ok(());
+        tracing::debug!(
+            account = self.account.id,
+            mailbox = self.shown(),
+            state = state.as_str(),
+            reason,
+            next_step,
+            "state"
+        );
+        let (mut changes, mut urgent) = (None, false);
+        self.tell(|known| {
+            known.stand(state, reason, next_step, clock::now());
+            urgent = known.is_news();
+            changes = known.unrecorded();
+        });
+        match changes {
+            None => Ok(()),
+            // Since when, or what the next step is: nobody waits for that.
+            Some(change) if !urgent => {
+                self.shared.store.note(change);
+                Ok(())
+            }
+            Some(change) => {
+                let recorded = self.commit(vec![change]).await;
+                if recorded.is_err() {
+                    self.tell(MailboxFacts::record_again);
+                }
+                recorded
+            }
         }
-        let since = clock::now();
-        self.tell(|known| (known.state, known.reason) = (state, reason.clone()));
-        self.commit(vec![Change::State { mailbox: self.id, state, since, reason, next_step }]).await?;
-        self.standing = standing;
-        Ok(())
     }
 
     /// There was a tagged OK about this mailbox.
@@ -293,15 +326,58 @@ impl Mailbox {
         self.shared.store.note(Change::ProofOfLife { mailbox: self.id, at: clock::now() });
     }
 
+    /// Messages are being fetched: what takes no longer than a moment does not reach the catalog.
+    fn fetching(&self) {
+        self.tell(|known| known.stand(MailboxState::Fetching, None, None, clock::now()));
+    }
+
+    /// How it stands, as far as the board knows.
+    #[must_use]
+    pub fn facts(&self) -> Option<MailboxFacts> {
+        let facts = |known: &mut AccountFacts| known.mailboxes.get(&self.shown()).cloned();
+        self.shared.board.of_account(&self.account.id, facts).flatten()
+    }
+
     /// The same for the board alone: in the middle of a long pass.
     fn alive(&self) {
         let now = clock::now();
         self.shared.board.account(&self.account.id, |known| known.alive(&self.shown(), now));
     }
 
+    /// Puts on the board what the connection cost.
+    fn note_cost(&self, session: &mut Session) {
+        let (figures, now) = (session.take_figures(), clock::now());
+        let id = &self.account.id;
+        let spent = self.shared.board.of_account(id, |known| {
+            known.cost(figures, now);
+            known.budget.unrecorded(id)
+        });
+        if let Some(spent) = spent.flatten() {
+            self.shared.store.note(spent);
+        }
+    }
+
+    /// Whether the daily budget does not allow `coming` octets for `purpose`; then the rest waits.
+    fn is_held(&mut self, session: &mut Session, purpose: Purpose, coming: u64) -> bool {
+        self.note_cost(session);
+        let now = clock::now();
+        let wait = |known: &mut AccountFacts| known.budget.wait(purpose, coming, now);
+        let wait = self.shared.board.of_account(&self.account.id, wait);
+        let Some(until) = wait.flatten() else { return false };
+        if self.held.is_none_or(|held| held < until) {
+            self.held = Some(until);
+        }
+        self.pass.held = true;
+        true
+    }
+
     /// Puts on the board how many messages are here and there, and which stay open.
     fn tell_messages(&self) {
-        self.tell(|known| known.messages = Some((self.pass.exists, self.known.stored.len())));
+        let (exists, counted) = (self.pass.exists, self.known.counted());
+        self.tell(|known| {
+            known.messages = Some((exists, self.known.stored.len()));
+            known.lag = u64::from(exists).saturating_sub(counted);
+        });
         self.tell_open();
     }
 
@@ -327,6 +403,7 @@ impl Mailbox {
         let (at, nothing_stored) = (clock::now(), self.known.stored.is_empty());
         let examined = self.examine(session).await?;
         self.pass.exists = examined.exists;
+        self.held = None;
         self.begin(session, examined).await?;
         let resynced = self.take_changes(session).await? && examined.resynced;
         let began = Began { at, resynced, nothing_stored };
@@ -340,19 +417,27 @@ impl Mailbox {
             let mut flow = self.flow()?;
             let fetched = self.fetch_gaps(session, &mut flow, top).await;
             flow.finish(self, fetched).await?;
-            self.retry_open(session).await?;
-            self.recheck(session, examined.exists).await?;
+            // Of what was not fetched the count does not tell anything.
+            if self.held.is_none() {
+                self.retry_open(session).await?;
+                self.recheck(session, examined.exists).await?;
+            }
         }
         self.compare_keywords(session, examined, began).await?;
         self.told = examined.told();
         self.pass.open = self.known.open.len() as u64;
         self.pass.quarantined = self.known.quarantined.len() as u64;
+        self.note_cost(session);
         self.tell_messages();
         self.proof_of_life();
         Ok(self.pass)
     }
 
     fn flow(&self) -> Result<Flow> {
+        self.flow_of(self.mode)
+    }
+
+    fn flow_of(&self, mode: Mode) -> Result<Flow> {
         let (uidvalidity, generation) = self
             .known
             .selected
@@ -363,7 +448,7 @@ impl Mailbox {
             mailbox: self.source.clone(),
             uidvalidity,
             generation,
-            mode: self.mode,
+            mode,
             raw: self.shared.raw,
         }))
     }

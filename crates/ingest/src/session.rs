@@ -15,7 +15,7 @@ use async_imap::imap_proto::Capability;
 
 use self::select::Extensions;
 use crate::beat::Beat;
-use crate::command::{Changes, Channel};
+use crate::command::{Changes, Channel, Figures};
 use crate::error::Result;
 
 /// An authenticated connection, and what the server can do.
@@ -62,6 +62,11 @@ impl Session {
     /// From now on its waits are published by `beat`.
     pub fn set_beat(&mut self, beat: Beat) {
         self.channel.set_beat(beat);
+    }
+
+    /// What the connection cost since this was last asked.
+    pub fn take_figures(&mut self) -> Figures {
+        self.channel.take_figures()
     }
 
     /// A round trip that changes nothing, and brings news of the selected mailbox.

@@ -78,6 +78,8 @@ pub struct Account {
     pub mailboxes: Patterns,
     /// What is left out.
     pub since: Option<Since>,
+    /// Octets that may be fetched within 24 hours.
+    pub daily_bytes: Option<u64>,
     /// What the server limits, or does in its own way.
     pub quirks: Quirks,
 }
@@ -193,6 +195,11 @@ impl Account {
             mailboxes: Patterns::parse(&raw.mailboxes)?,
             since: raw.since.as_deref().map(since).transpose()?,
             quirks: quirks(raw, provider.map_or(USUAL, |p| p.quirks))?,
+            daily_bytes: raw
+                .daily_bytes
+                .map(daily_bytes)
+                .transpose()?
+                .or(provider.and_then(|p| p.quirks.daily)),
         })
     }
 }
@@ -278,6 +285,13 @@ fn is_account_id(id: &str) -> bool {
 fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn daily_bytes(bytes: config::Size) -> Result<u64, String> {
+    match bytes.0 {
+        0 => Err("daily_bytes = 0 would fetch nothing; leave the key out for no budget".into()),
+        bytes => Ok(bytes),
+    }
 }
 
 fn since(text: &str) -> Result<Since, String> {

@@ -32,6 +32,7 @@ enum Job {
     Commit(Round, Answer),
     Mailbox(String, MailboxSource, oneshot::Sender<Archived<MailboxId>>),
     Mailboxes(String, oneshot::Sender<Archived<Vec<MailboxId>>>),
+    Received(String, oneshot::Sender<Archived<Vec<(i64, u64)>>>),
     View(MailboxId, oneshot::Sender<Archived<MailboxView>>),
     Note(Change),
     Work(Work),
@@ -91,6 +92,14 @@ impl Handle {
     /// [`Error::Archive`].
     pub async fn mailboxes(&self, account: &str) -> Result<Vec<MailboxId>> {
         self.ask(|answer| Job::Mailboxes(account.to_owned(), answer)).await
+    }
+
+    /// Octets that the servers of an account sent within the last day, by hours since 1970.
+    ///
+    /// # Errors
+    /// [`Error::Archive`].
+    pub async fn received(&self, account: &str) -> Result<Vec<(i64, u64)>> {
+        self.ask(|answer| Job::Received(account.to_owned(), answer)).await
     }
 
     /// What is known of a mailbox.
@@ -192,7 +201,12 @@ impl Task {
     fn note(&mut self, change: Change) {
         self.noted.retain(|noted| match (noted, &change) {
             (Change::ProofOfLife { mailbox: a, .. }, Change::ProofOfLife { mailbox: b, .. })
-            | (Change::KeywordsAt { mailbox: a, .. }, Change::KeywordsAt { mailbox: b, .. }) => a != b,
+            | (Change::KeywordsAt { mailbox: a, .. }, Change::KeywordsAt { mailbox: b, .. })
+            | (Change::State { mailbox: a, .. }, Change::State { mailbox: b, .. }) => a != b,
+            (
+                Change::Received { account: a, hour: of, .. },
+                Change::Received { account: b, hour: now, .. },
+            ) => a != b || of != now,
             _ => true,
         });
         self.noted.push(change);
@@ -233,6 +247,9 @@ impl Task {
             }
             Job::Mailboxes(account, answer) => {
                 let _ = answer.send(self.archive.mailboxes(&account).map_err(Arc::new));
+            }
+            Job::Received(account, answer) => {
+                let _ = answer.send(self.archive.received(&account).map_err(Arc::new));
             }
             Job::View(mailbox, answer) => {
                 let _ = answer.send(self.archive.view(mailbox).map_err(Arc::new));

@@ -4,22 +4,24 @@
 mod accounts;
 mod corrected;
 mod lane;
+mod patience;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
-use vigie_archive::{Change, MailboxState, Round};
-use vigie_common::backoff::Backoff;
+use vigie_archive::{MailboxState, Round};
 use vigie_common::clock;
 use vigie_common::document::MailboxSource;
 
 pub use self::accounts::{Accounts, Changed};
 use self::corrected::Corrected;
 use self::lane::{Lane, Left};
+use self::patience::Patience;
 use crate::beat::Beat;
+use crate::board::{AccountFacts, MailboxFacts};
 use crate::error::{Error, Result};
 use crate::mailbox::{Mailbox, Shared};
 use crate::session::{CONNECTING, Session, connect};
@@ -30,8 +32,6 @@ use crate::transport::Dialer;
 const ALL_CONNECTIONS: usize = 60;
 /// First and longest wait after trouble.
 const TROUBLE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(5));
-/// The same after credentials were refused: providers lock accounts out that knock too often.
-const REFUSED: (Duration, Duration) = (Duration::from_mins(15), Duration::from_hours(4));
 /// Number of all connections of an account together, in its troubles: each alone has one from 1.
 const ALL: usize = 0;
 /// Share of a wait that chance may take off.
@@ -39,82 +39,130 @@ const JITTER: f64 = 0.5;
 
 /// Watches `account` until it is told to stop.
 pub async fn watch(shared: Shared, dialer: Dialer, account: Arc<Account>) {
-    let mut trouble = Backoff::new(TROUBLE.0, TROUBLE.1, JITTER);
-    let mut refused = Backoff::new(REFUSED.0, REFUSED.1, JITTER);
+    let mut patience = Patience::new(shared.connections);
     shared.board.account(&account.id, |_| ());
+    if let Err(error) = recall(&shared, &account).await {
+        tracing::debug!(account = account.id, %error, "what is known of the account cannot be read yet");
+    }
     loop {
         let before = Corrected::since_now(&account);
-        let (error, wait) = match looked_after(&shared, &dialer, &account).await {
-            Ok(Left::Stopped) | Err(Error::Stopped) => return,
+        let connections = patience.connections.min(account.quirks.connections);
+        let error = match looked_after(&shared, &dialer, &account, connections).await {
+            Ok(Left::Stopped) | Err(Error::Stopped) => return stop(&shared, &account).await,
             Ok(Left::Changed) => {
                 tracing::info!(
                     account = account.id,
                     "the list of mailboxes changed: looking at all of them again"
                 );
-                trouble.reset();
                 continue;
             }
-            Err(error) if error.is_refusal() => {
-                set_state(&shared, &account, MailboxState::Refused, &error).await;
-                let wait = refused.next(rand::random());
-                tracing::error!(account = account.id, %error, next_try_s = wait.as_secs(), "credentials refused: this account stands still until a person has acted");
-                (error, wait)
-            }
-            Err(error) => {
-                set_state(&shared, &account, MailboxState::BackingOff, &error).await;
-                let wait = trouble.next(rand::random());
-                tracing::warn!(account = account.id, %error, next_try_s = wait.as_secs(), "cannot look at the account");
-                (error, wait)
-            }
+            Err(error) => error,
         };
-        shared.board.account(&account.id, |known| known.met(ALL, &error, wait, clock::now()));
+        if shared.board.of_account(&account.id, |known| !known.troubles.contains_key(&ALL)) == Some(true) {
+            patience.reset();
+        }
+        let rest = patience.rest(&error, rand::random());
+        let now = clock::now();
+        let next_try = now.checked_add(rest.wait).unwrap_or(Timestamp::MAX);
+        let next_step = rest.next_step(&account, next_try);
+        match &error {
+            error if error.is_refusal() => {
+                tracing::error!(account = account.id, %error, next_step, "credentials refused: this account stands still");
+            }
+            Error::Throttled { .. } => {
+                tracing::warn!(account = account.id, %error, next_step, connections = patience.connections, "the account rests: its provider asks for less");
+            }
+            _ => tracing::warn!(account = account.id, %error, next_step, "cannot look at the account"),
+        }
+        shared.board.account(&account.id, |known| {
+            known.met(ALL, &error, rest.wait, now);
+            if rest.state == MailboxState::Throttled {
+                known.rested += rest.wait;
+            }
+            for mailbox in known.mailboxes.values_mut() {
+                mailbox.stand(rest.state, Some(error.to_string()), Some(next_step.clone()), now);
+            }
+        });
+        record(&shared, &account).await;
         let beat = shared.beats.begin(&account.id);
         tokio::select! {
-            () = beat.during(wait, sleep(wait)) => {}
-            () = before.changed(&dialer.tokens, &account), if error.is_refusal() => {
+            corrected = rest.take(&account, before, &dialer.tokens, &beat) => if corrected {
                 tracing::info!(account = account.id, "what it logs in by was changed: trying again");
-                refused.reset();
-            }
-            () = shared.shutdown.cancelled() => return,
+                patience.reset();
+            },
+            () = shared.shutdown.cancelled() => return stop(&shared, &account).await,
         }
     }
 }
 
+/// Puts on the board what the catalog knows of the account: people want to know how its mailboxes stand, also of a
+/// server that was never reached.
+async fn recall(shared: &Shared, account: &Account) -> Result<()> {
+    recall_budget(shared, account).await?;
+    for id in shared.store.mailboxes(&account.id).await? {
+        let source = shared.store.view(id).await?.mailbox;
+        if account.mailboxes.includes(&source) {
+            let now = clock::now();
+            shared.board.account(&account.id, |known| {
+                known.watch(crate::error::quoted(&source.name), now).id = Some(id)
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What was received within the last day counts, whoever received it.
+///
+/// # Errors
+/// [`Error::Archive`].
+pub async fn recall_budget(shared: &Shared, account: &Account) -> Result<()> {
+    let received = shared.store.received(&account.id).await?;
+    shared.board.account(&account.id, |known| known.budget.recall(account.daily_bytes, received));
+    Ok(())
+}
+
+/// How its mailboxes stand goes from the board to the catalog. When the archive cannot take it, that is told elsewhere.
+async fn record(shared: &Shared, account: &Account) {
+    let changes = shared.board.of_account(&account.id, AccountFacts::unrecorded).unwrap_or_default();
+    if changes.is_empty() {
+        return;
+    }
+    if let Err(error) = shared.store.commit(Round { changes, ..Round::default() }).await {
+        tracing::debug!(account = account.id, %error, "state not recorded");
+        shared.board.account(&account.id, |known| {
+            known.mailboxes.values_mut().for_each(MailboxFacts::record_again);
+        });
+    }
+}
+
+/// Nobody watches the account from now on.
+async fn stop(shared: &Shared, account: &Account) {
+    shared.board.account(&account.id, |known| {
+        for mailbox in known.mailboxes.values_mut() {
+            mailbox.stand(MailboxState::Stopped, None, None, clock::now());
+        }
+    });
+    record(shared, account).await;
+}
+
 /// [`lanes`] in a task of its own: should it fail by a fault of ours, that is told, and tried again.
-async fn looked_after(shared: &Shared, dialer: &Dialer, account: &Arc<Account>) -> Result<Left> {
+async fn looked_after(
+    shared: &Shared,
+    dialer: &Dialer,
+    account: &Arc<Account>,
+    connections: usize,
+) -> Result<Left> {
     let (shared, dialer, account) = (shared.clone(), dialer.clone(), Arc::clone(account));
     let mut task = JoinSet::new();
-    task.spawn(async move { lanes(&shared, &dialer, &account).await });
+    task.spawn(async move { lanes(&shared, &dialer, &account, connections).await });
     match task.join_next().await {
         Some(left) => left.map_err(|e| Error::Internal(e.to_string()))?,
         None => Ok(Left::Stopped),
     }
 }
 
-/// For people: how all mailboxes of an account stand that could not even be looked at.
-async fn set_state(shared: &Shared, account: &Account, state: MailboxState, error: &Error) {
-    let reason = error.to_string();
-    shared.board.account(&account.id, |known| {
-        for mailbox in known.mailboxes.values_mut() {
-            (mailbox.state, mailbox.reason) = (state, Some(reason.clone()));
-        }
-    });
-    let mailboxes = shared.store.mailboxes(&account.id).await.unwrap_or_default();
-    let change = |mailbox| Change::State {
-        mailbox,
-        state,
-        since: clock::now(),
-        reason: Some(reason.clone()),
-        next_step: None,
-    };
-    let changes = mailboxes.into_iter().map(change).collect();
-    if let Err(error) = shared.store.commit(Round { changes, ..Round::default() }).await {
-        tracing::debug!(account = account.id, %error, "state not recorded");
-    }
-}
-
 /// Connects once to find the mailboxes, then runs one lane a connection until one of them has a reason to leave.
-async fn lanes(shared: &Shared, dialer: &Dialer, account: &Arc<Account>) -> Result<Left> {
+async fn lanes(shared: &Shared, dialer: &Dialer, account: &Arc<Account>, connections: usize) -> Result<Left> {
     let beat = shared.beats.begin(&account.id);
     let (session, sources) = tokio::select! {
         looked = look(dialer, account, &beat) => looked?,
@@ -129,11 +177,10 @@ async fn lanes(shared: &Shared, dialer: &Dialer, account: &Arc<Account>) -> Resu
     }
     let names: Arc<[String]> = sources.iter().map(|s| s.raw_name.clone()).collect();
     tracing::info!(account = account.id, mailboxes = sources.len(), "watching");
-    shared.board.account(&account.id, |known| known.troubles.clear());
+    shared.board.account(&account.id, |known| known.let_in());
     let mut first = Some(session);
     let mut running = JoinSet::new();
     let mut watched = BTreeSet::new();
-    let connections = shared.connections.min(account.quirks.connections);
     for (number, share) in (1..).zip(share_out(sources, connections)) {
         let mut mailboxes = Vec::with_capacity(share.len());
         for source in share {
@@ -148,6 +195,13 @@ async fn lanes(shared: &Shared, dialer: &Dialer, account: &Arc<Account>) -> Resu
         running.spawn(lane.run(first.take()));
     }
     // Mailboxes that are watched no more.
+    shared.board.account(&account.id, |known| {
+        for (_, mailbox) in known.mailboxes.iter_mut().filter(|(shown, _)| !watched.contains(*shown)) {
+            let reason = "the server lists it no more".to_owned();
+            mailbox.stand(MailboxState::Stopped, Some(reason), None, clock::now());
+        }
+    });
+    record(shared, account).await;
     shared.board.account(&account.id, |known| known.mailboxes.retain(|shown, _| watched.contains(shown)));
     // From here on the lanes answer for themselves.
     drop(beat);
@@ -177,7 +231,8 @@ pub async fn look(dialer: &Dialer, account: &Account, beat: &Beat) -> Result<(Se
 /// # Errors
 /// The connection is lost, or LIST refused.
 pub async fn watched(session: &mut Session, account: &Account) -> Result<Vec<MailboxSource>> {
-    let mut sources: Vec<_> = session.mailboxes().await?.into_iter().map(|f| f.source).collect();
+    let found = session.mailboxes_named(|source| account.mailboxes.includes(source)).await?;
+    let sources: Vec<_> = found.into_iter().map(|f| f.source).collect();
     for name in account.mailboxes.unmatched(&sources) {
         tracing::warn!(
             account = account.id,
@@ -185,7 +240,6 @@ pub async fn watched(session: &mut Session, account: &Account) -> Result<Vec<Mai
             "the server has no such mailbox; `vigie-ingest check` lists those it has"
         );
     }
-    sources.retain(|source| account.mailboxes.includes(source));
     Ok(sources)
 }
 

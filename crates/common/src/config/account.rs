@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::Duration;
 use super::OAuth2;
+use super::Size;
 
 /// `[[account]]`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -70,6 +71,8 @@ pub struct Account {
     pub idle: Option<Duration>,
     /// How often mailboxes without IDLE are looked at: from 10 s to 15 min. Default: 1 min.
     pub poll: Option<Duration>,
+    /// Octets that may be fetched within 24 hours, for providers that count; a fifth of them is kept for new mail.
+    pub daily_bytes: Option<Size>,
 }
 
 fn inbox() -> Vec<String> {

@@ -57,6 +57,7 @@ fn print(status: &Status, now: Timestamp) -> Result<(), Failure> {
         "account",
         "mailbox",
         "state",
+        "since",
         "on server",
         "stored",
         "size",
@@ -65,9 +66,10 @@ fn print(status: &Status, now: Timestamp) -> Result<(), Failure> {
         "proof of life",
         "flags as of",
         "reason",
+        "next step",
     ]);
     for mailbox in &status.mailboxes {
-        let ago = |at: Timestamp| format!("{} s ago", now.duration_since(at).as_secs().max(0));
+        let ago = |at: Timestamp| ago(now.duration_since(at).as_secs());
         let standing = mailbox.standing.as_ref();
         let state = match standing {
             Some(_) if status.running && mailbox.is_stale(now) => "stale",
@@ -78,6 +80,7 @@ fn print(status: &Status, now: Timestamp) -> Result<(), Failure> {
             mailbox.account.clone(),
             quoted(&mailbox.mailbox.name),
             state.to_owned(),
+            standing.map_or_else(String::new, |s| ago(s.since)),
             mailbox.selected.and_then(|s| s.exists).map_or_else(|| "?".into(), |n| n.to_string()),
             mailbox.stored.to_string(),
             Size(mailbox.bytes).to_string(),
@@ -86,7 +89,18 @@ fn print(status: &Status, now: Timestamp) -> Result<(), Failure> {
             mailbox.proof_of_life.map_or_else(|| "never".into(), ago),
             mailbox.keywords_at.map_or_else(|| "never".into(), ago),
             standing.and_then(|s| s.reason.clone()).unwrap_or_default(),
+            standing.and_then(|s| s.next_step.clone()).unwrap_or_default(),
         ]);
     }
     say(&rows.to_string())
+}
+
+/// How long ago, in the largest unit that says enough.
+fn ago(seconds: i64) -> String {
+    match seconds.max(0) {
+        s @ 0..120 => format!("{s} s ago"),
+        s @ 120..7_200 => format!("{} min ago", s / 60),
+        s @ 7_200..172_800 => format!("{} h ago", s / 3_600),
+        s => format!("{} d ago", s / 86_400),
+    }
 }

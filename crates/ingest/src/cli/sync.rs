@@ -21,7 +21,7 @@ use crate::progress::Progress;
 use crate::session::{Session, connect};
 use crate::settings::{Account, Settings};
 use crate::transport::Dialer;
-use crate::watcher::{look, share_out};
+use crate::watcher::{look, recall_budget, share_out};
 
 /// A connection that is lost is made again so many times without a message stored in between.
 const TRIES: u32 = 5;
@@ -106,7 +106,11 @@ fn exit_of(lines: &[Line]) -> Exit {
     [Exit::Internal, Exit::CannotWrite, Exit::Refused, Exit::Unavailable]
         .into_iter()
         .find(|&exit| has(exit))
-        .unwrap_or(if lines.iter().any(|l| l.pass.open > 0) { Exit::Incomplete } else { Exit::Done })
+        .unwrap_or(if lines.iter().any(|l| l.pass.open > 0 || l.pass.held) {
+            Exit::Incomplete
+        } else {
+            Exit::Done
+        })
 }
 
 async fn one_account(shared: Shared, dialer: Dialer, account: Arc<Account>) -> Vec<Line> {
@@ -119,6 +123,7 @@ async fn one_account(shared: Shared, dialer: Dialer, account: Arc<Account>) -> V
 async fn mailboxes(shared: &Shared, dialer: &Dialer, account: &Arc<Account>) -> Result<Vec<Line>> {
     // Nobody watches over a single run but whoever started it.
     let beat = Beat::default();
+    recall_budget(shared, account).await?;
     let (session, sources) = tokio::select! {
         looked = look(dialer, account, &beat) => looked?,
         () = shared.shutdown.cancelled() => return Err(Error::Stopped),
@@ -147,13 +152,20 @@ async fn one_lane(
     mut session: Option<Session>,
     sources: Vec<MailboxSource>,
 ) -> Vec<Line> {
-    let mut lines = Vec::new();
+    let mut lines: Vec<Line> = Vec::new();
+    let mut rests: Option<Error> = None;
     for source in sources {
         let name = source.name.clone();
+        if let Some(error) = &rests {
+            // The provider is not asked again after this.
+            lines.push(line(&account, Some(name), Pass::default(), Some(error.clone())));
+            continue;
+        }
         let (pass, error) = match Mailbox::open(&shared, &account, source).await {
             Ok(mailbox) => one_mailbox(&shared, &dialer, &account, &mut session, mailbox).await,
             Err(error) => (Pass::default(), Some(error)),
         };
+        rests = error.clone().filter(|e| matches!(e, Error::Credentials { .. } | Error::Throttled { .. }));
         lines.push(line(&account, Some(name), pass, error));
     }
     if let Some(session) = session {
@@ -230,7 +242,8 @@ fn print(lines: &[Line], seconds: f64) -> std::result::Result<(), Failure> {
         "trouble",
     ]);
     for line in lines {
-        let Pass { exists, stored, bytes, gone, open, quarantined } = line.pass;
+        let Pass { exists, stored, bytes, gone, open, quarantined, held } = line.pass;
+        let held = held.then(|| "`daily_bytes` is used up: run it again tomorrow".to_owned());
         rows.add_row([
             line.account.clone(),
             line.mailbox.as_deref().map_or_else(|| "-".into(), crate::error::quoted),
@@ -240,7 +253,7 @@ fn print(lines: &[Line], seconds: f64) -> std::result::Result<(), Failure> {
             gone.to_string(),
             open.to_string(),
             quarantined.to_string(),
-            line.error.clone().unwrap_or_default(),
+            line.error.clone().or(held).unwrap_or_default(),
         ]);
     }
     say(&rows.to_string())?;

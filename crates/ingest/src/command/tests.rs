@@ -195,7 +195,7 @@ async fn silence_and_trickles_and_full_networks_end() {
         BufReader::new(&mut far).read_line(&mut line).await.unwrap();
         far.write_all(b"A0001 OK\r\n* OK ").await.unwrap();
         while far.write_all(b"x").await.is_ok() {
-            tokio::time::sleep(Duration::from_secs(30)).await;
+            sleep(Duration::from_secs(30)).await;
         }
     });
     assert_lost(over(near).await.run("X", "NOOP", |_| ()).await, "too slowly");

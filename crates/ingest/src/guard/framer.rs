@@ -61,6 +61,10 @@ pub enum Violation {
     NotImap,
     /// More than the answer to STARTTLS or COMPRESS, in the same breath.
     Injected,
+    /// More than so many octets of which nothing is let through.
+    Nothing(usize),
+    /// More than so many octets before the login.
+    TooEarly(u64),
 }
 
 impl fmt::Display for Violation {
@@ -75,6 +79,8 @@ impl fmt::Display for Violation {
                 write!(f, "the server sent a response of more than {most} literals")
             }
             Self::TooDeep(most) => write!(f, "the server sent parentheses nested deeper than {most}"),
+            Self::Nothing(most) => write!(f, "the server sent more than {most} bytes that say nothing"),
+            Self::TooEarly(most) => write!(f, "the server sent more than {most} bytes before the login"),
             Self::NotImap => f.write_str("the server sent what is not IMAP; are `host` and `port` right?"),
             Self::Injected => f.write_str("the server sent plain text after the answer that begins encryption (or compression); somebody may be interfering with the connection"),
         }

@@ -3,15 +3,16 @@
 
 use std::fmt::{Display, Write};
 
+use jiff::Timestamp;
 use vigie_archive::MailboxState;
 
-use crate::board::{AccountFacts, Known};
+use crate::board::{AccountFacts, Known, MailboxFacts};
 
 /// Of the text.
 pub(super) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The whole page.
-pub(super) fn text(known: &Known) -> String {
+pub(super) fn text(known: &Known, now: Timestamp) -> String {
     let mut page = Page::default();
     page.family("vigie_build_info", "gauge", "Always 1; the labels say which version runs.");
     page.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -46,6 +47,8 @@ pub(super) fn text(known: &Known) -> String {
         }
     }
     tokens(&mut page, known);
+    costs(&mut page, known, now);
+    lives(&mut page, known, now);
     page.family(
         "vigie_mailbox_messages",
         "gauge",
@@ -103,6 +106,61 @@ fn tokens(page: &mut Page, known: &Known) {
     }
 }
 
+/// What the accounts cost their providers, and what these made of it.
+fn costs(page: &mut Page, known: &Known, now: Timestamp) {
+    page.family("vigie_imap_received_bytes_total", "counter", "Octets that came from the servers.");
+    for (id, account) in &known.accounts {
+        page.sample(&[("account", id)], account.budget.total());
+    }
+    page.family("vigie_account_budget_remaining_bytes", "gauge", "Octets left of daily_bytes.");
+    for (id, account) in &known.accounts {
+        if let Some(left) = account.budget.remaining(now) {
+            page.sample(&[("account", id)], left);
+        }
+    }
+    page.family(
+        "vigie_imap_throttle_seconds_total",
+        "counter",
+        "Time that accounts were to rest because their provider asked for less.",
+    );
+    for (id, account) in &known.accounts {
+        page.sample(&[("account", id)], account.rested.as_secs());
+    }
+    page.family(
+        "vigie_imap_command_longest_seconds",
+        "gauge",
+        "The longest from a command to the end of its answer since the start.",
+    );
+    for (id, account) in &known.accounts {
+        for (command, took) in &account.longest {
+            page.sample(&[("account", id), ("command", command)], took.as_secs_f64());
+        }
+    }
+}
+
+/// How the mailboxes stand.
+fn lives(page: &mut Page, known: &Known, now: Timestamp) {
+    let mut each = |name: &'static str, help: &str, value: &dyn Fn(&MailboxFacts) -> i64| {
+        page.family(name, "gauge", help);
+        for (id, account) in &known.accounts {
+            for (shown, mailbox) in &account.mailboxes {
+                page.sample(&[("account", id), ("mailbox", shown)], value(mailbox));
+            }
+        }
+    };
+    each("vigie_mailbox_silence_seconds", "Time since the last proof of life.", &|mailbox| {
+        now.duration_since(mailbox.alive).as_secs().max(0)
+    });
+    each(
+        "vigie_mailbox_lag_messages",
+        "Messages on the server that are not dealt with, at the last pass.",
+        &|mailbox| i64::try_from(mailbox.lag).unwrap_or(i64::MAX),
+    );
+    each("vigie_mailbox_open_messages", "Messages that stay open after several tries.", &|mailbox| {
+        mailbox.open.as_ref().map_or(0, |(_, count, _)| i64::try_from(*count).unwrap_or(i64::MAX))
+    });
+}
+
 fn mailboxes(page: &mut Page, id: &str, account: &AccountFacts) {
     for (shown, mailbox) in &account.mailboxes {
         let Some((server, stored)) = mailbox.messages else { continue };
@@ -146,15 +204,21 @@ mod tests {
     fn a_page() {
         let board = Board::default();
         board.account("a", |account| {
-            account.watch("Say \"hi\" \\ there".into(), jiff::Timestamp::UNIX_EPOCH);
+            account.watch("Say \"hi\" \\ there".into(), Timestamp::UNIX_EPOCH);
             account.stored(3, 4_000);
             account.reconnects.insert("lost", 2);
         });
         board.mailbox("a", "Say \"hi\" \\ there", |mailbox| {
-            (mailbox.state, mailbox.messages) = (MailboxState::Idle, Some((4, 3)));
-            mailbox.keywords_at = jiff::Timestamp::from_second(1_800_000_000).ok();
+            (mailbox.state, mailbox.messages, mailbox.lag) = (MailboxState::Idle, Some((4, 3)), 1);
+            mailbox.keywords_at = Timestamp::from_second(1_800_000_000).ok();
         });
-        let text = board.read(|known| text(known));
+        board.account("a", |account| {
+            account.budget.recall(Some(1000), []);
+            account.budget.add(400, Timestamp::UNIX_EPOCH);
+            account.rested = std::time::Duration::from_secs(300);
+            account.longest.insert("UID FETCH", std::time::Duration::from_millis(1500));
+        });
+        let text = board.read(|known| text(known, Timestamp::from_second(7).unwrap()));
         for line in [
             concat!("vigie_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
             "# TYPE vigie_ingest_messages_total counter",
@@ -167,6 +231,12 @@ mod tests {
             r#"vigie_mailbox_messages{account="a",mailbox="Say \"hi\" \\ there",side="server"} 4"#,
             r#"vigie_mailbox_keywords_timestamp_seconds{account="a",mailbox="Say \"hi\" \\ there"} 1800000000"#,
             r#"vigie_mailbox_quarantined{account="a",mailbox="Say \"hi\" \\ there"} 0"#,
+            r#"vigie_mailbox_lag_messages{account="a",mailbox="Say \"hi\" \\ there"} 1"#,
+            r#"vigie_mailbox_silence_seconds{account="a",mailbox="Say \"hi\" \\ there"} 7"#,
+            "vigie_account_budget_remaining_bytes{account=\"a\"} 600",
+            "vigie_imap_received_bytes_total{account=\"a\"} 400",
+            "vigie_imap_throttle_seconds_total{account=\"a\"} 300",
+            "vigie_imap_command_longest_seconds{account=\"a\",command=\"UID FETCH\"} 1.5",
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");
         }

@@ -50,6 +50,7 @@ impl Mailbox {
         (self.suspects, self.lost_window) = (Suspects::default(), None);
         self.tries.clear();
         self.partial.clear();
+        self.top = 0;
         self.commit(vec![Change::NewGeneration { mailbox: self.id, uidvalidity }]).await?;
         self.learn().await
     }

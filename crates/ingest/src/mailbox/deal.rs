@@ -41,7 +41,10 @@ pub(super) async fn deal(
         return Ok(Dealt { window, uids, bytes });
     }
     let ids: Vec<_> = messages.iter().map(|m| m.entry.id.clone()).collect();
-    let committed = shared.store.commit(Round { messages, ..Round::default() }).await?;
+    // What came counts as received when it is stored, whatever becomes of us.
+    let received = shared.board.of_account(&account, |known| known.budget.unrecorded(&account)).flatten();
+    let changes = received.into_iter().collect();
+    let committed = shared.store.commit(Round { messages, changes, ..Round::default() }).await?;
     if ids.iter().any(|id| committed.conflicts.contains(id)) {
         return Err(Error::Conflict);
     }

@@ -150,6 +150,11 @@ impl Flow {
         if suspected { self.drain(mailbox, session).await } else { self.reap(mailbox, false).await }
     }
 
+    /// Octets that were asked for and not read yet.
+    pub(super) fn on_the_wire(&self) -> u64 {
+        self.sent.iter().map(|asked| asked.batch.bytes).sum()
+    }
+
     /// Reads all answers that are on the wire.
     pub(super) async fn drain(&mut self, mailbox: &mut Mailbox, session: &mut Session) -> Result<()> {
         while !self.sent.is_empty() {

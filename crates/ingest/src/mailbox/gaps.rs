@@ -4,10 +4,12 @@ use std::ops::RangeInclusive;
 
 use vigie_archive::{Change, OpenUid, UidSet};
 use vigie_common::clock;
+use vigie_common::document::Mode;
 
 use super::Mailbox;
 use super::flow::Flow;
 use super::quarantine::{Failure, TRIES};
+use crate::budget::Purpose;
 use crate::error::{Error, Result};
 use crate::plan::{self, Width};
 use crate::session::{Listed, Session};
@@ -26,6 +28,7 @@ impl Mailbox {
         let mut width = Width::default();
         let mut dealt = self.known.dealt();
         let mut below = top;
+        self.top = top;
         while let Some(mut window) = plan::next_window(&dealt, below, width) {
             if let Some(lost) = &self.lost_window {
                 window = plan::narrowed(window, lost);
@@ -51,6 +54,9 @@ impl Mailbox {
                 }
             }
             width.learn(listed);
+            if self.held.is_some() {
+                break;
+            }
         }
         self.lost_window = None;
         if session.has_news() { self.fetch_new(session, flow).await } else { Ok(()) }
@@ -59,7 +65,8 @@ impl Mailbox {
     /// What is above all that we know of: nothing but the arrivals.
     pub(super) async fn fetch_new(&mut self, session: &mut Session, flow: &mut Flow) -> Result<()> {
         session.take_news();
-        let low = flow.highest().max(self.known.dealt().highest()).map_or(1, |uid| uid.saturating_add(1));
+        let known = flow.highest().max(self.known.dealt().highest()).unwrap_or(0);
+        let low = known.max(self.top).saturating_add(1);
         let listed = session.list(low, None).await?;
         let Some(high) = listed.last().map(|l| l.uid) else { return Ok(()) };
         self.fetch_window(session, flow, low..=high, listed, false).await
@@ -77,12 +84,21 @@ impl Mailbox {
         let (skipped, wanted): (Vec<_>, Vec<_>) = listed.into_iter().partition(|l| self.is_before_since(l));
         let wanted: Vec<_> = wanted.into_iter().filter(|l| !self.known.stored.contains(l.uid)).collect();
         self.shared.progress.expect(wanted.len() as u64);
+        if !wanted.is_empty() {
+            self.fetching();
+        }
+        let purpose =
+            if yielding && self.mode == Mode::Backfill { Purpose::Backfill } else { Purpose::Arrival };
         let number = flow.begin_window(window, skipped.iter().map(|l| l.uid).collect());
         for batch in plan::batches(wanted, &self.suspects) {
             if yielding && session.has_news() {
                 // What has just arrived goes before what has waited for years.
                 flow.drain(self, session).await?;
                 Box::pin(self.fetch_new(session, flow)).await?;
+            }
+            if self.is_held(session, purpose, flow.on_the_wire() + batch.bytes) {
+                // The window is not dealt with: it is listed again when there is room.
+                return flow.drain(self, session).await;
             }
             flow.fetch(self, session, number, batch).await?;
         }

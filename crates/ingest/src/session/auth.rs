@@ -12,6 +12,7 @@ use crate::command::{Channel, SILENCE};
 use crate::error::{Error, Result, quoted};
 use crate::guard::Mode;
 use crate::oauth::{Access, Tokens};
+use crate::reason::Reason;
 use crate::settings::{Account, SignIn};
 use crate::transport::Wire;
 
@@ -95,24 +96,15 @@ fn refused(error: async_imap::error::Error, account: &Account, advice: &str) -> 
         }
         Imap::No(_) => {
             let text = reason(&error);
-            let transient = [
-                "[UNAVAILABLE]",
-                "[INUSE]",
-                "[LIMIT]",
-                "[SERVERBUG]",
-                "not connected",
-                "try again",
-                "[THROTTLED]",
-            ];
-            let folded = text.to_ascii_lowercase();
-            if transient.iter().any(|sign| folded.contains(&sign.to_ascii_lowercase())) {
-                Error::Refused { command: "login", text }
-            } else {
-                Error::Credentials { user: account.user.clone(), text: format!("{text}; {advice}") }
+            match Reason::of(&text) {
+                Reason::Credentials | Reason::Other => {
+                    Error::Credentials { user: account.user.clone(), text: format!("{text}; {advice}") }
+                }
+                _ => Reason::refusal("login", text),
             }
         }
         Imap::Validate(_) => Error::Unsuitable("user or password holds a line end".into()),
-        error => Error::Refused { command: "login", text: reason(&error) },
+        error => Reason::refusal("login", reason(&error)),
     }
 }
 

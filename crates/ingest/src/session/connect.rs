@@ -10,6 +10,7 @@ use vigie_common::config::Tls;
 use super::{Capabilities, Session, auth};
 use crate::error::{Error, Result, quoted};
 use crate::guard::Mode;
+use crate::reason::Reason;
 use crate::settings::Account;
 use crate::transport::{Dialer, Pin, Wire, guarded};
 
@@ -130,8 +131,10 @@ async fn greeted(wire: Wire) -> Result<Client<Wire>> {
             return Err(Error::Unsuitable("the server says that we are logged in already (PREAUTH), which we did not ask for; somebody may be interfering with the connection".into()));
         }
         Response::Data { status: Status::Bye, outcome } => {
-            let text = quoted(outcome.information.as_deref().unwrap_or_default());
-            return Err(Error::Lost { during: DURING, cause: format!("the server turned us away: {text}") });
+            return Err(Reason::farewell(
+                DURING,
+                &quoted(outcome.information.as_deref().unwrap_or_default()),
+            ));
         }
         _ => return Err(Error::Unsuitable("what answers there is no IMAP server".into())),
     }
@@ -168,7 +171,7 @@ async fn capabilities(client: &mut Client<Wire>) -> Result<Capabilities> {
     match timeout(crate::command::SILENCE, client.run_command_and_check_ok(NAME, Some(sender))).await {
         Ok(Ok(())) => {}
         Ok(Err(async_imap::error::Error::Io(error))) => return Err(Error::lost(NAME, &error)),
-        Ok(Err(error)) => return Err(Error::Refused { command: NAME, text: auth::reason(&error) }),
+        Ok(Err(error)) => return Err(Reason::refusal(NAME, auth::reason(&error))),
         Err(_) => return Err(Error::Lost { during: NAME, cause: "no answer".into() }),
     }
     let mut capabilities = Capabilities::default();

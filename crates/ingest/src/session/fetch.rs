@@ -14,6 +14,8 @@ use crate::error::{Error, Result};
 
 /// Large messages are fetched in slices of this.
 pub const SLICE: u32 = 1 << 20;
+/// Messages that are listed at once at most.
+const LISTED: usize = 100_000;
 
 /// Characters of a date that are kept.
 const DATE: usize = 100;
@@ -122,7 +124,15 @@ impl Session {
     /// # Errors
     /// As [`list`](Self::list).
     pub async fn highest_uid(&mut self) -> Result<Option<u32>> {
-        Ok(self.list_set("*", ITEMS, |_| true).await?.into_iter().map(|l| l.uid).max())
+        let mut highest = None;
+        self.channel
+            .run("UID FETCH", &format!("UID FETCH * ({ITEMS})"), |response| {
+                if let Response::Fetch(_, attributes) = response {
+                    highest = highest.max(uid_of(attributes));
+                }
+            })
+            .await?;
+        Ok(highest)
     }
 
     /// Asks for the flags of the messages with UIDs from `low` to `high`: with `since`, of those alone that changed after
@@ -180,6 +190,10 @@ impl Session {
                     && wanted(message.uid)
                 {
                     listed.entry(message.uid).or_insert(message);
+                    // No window is that wide. Of a list without an upper end the rest is listed another time.
+                    if listed.len() > LISTED {
+                        listed.pop_last();
+                    }
                 }
             })
             .await?;

@@ -1,10 +1,15 @@
 //! LIST (RFC 3501 section 6.3.8): which mailboxes there are.
 
+use std::collections::BTreeMap;
+
 use async_imap::imap_proto::{MailboxDatum, NameAttribute, Response};
 use vigie_common::document::MailboxSource;
 
 use super::{Session, mutf7};
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+/// Mailboxes of one account at most: somebody's pattern or server is wrong when there are more.
+const MOST: usize = 5_000;
 
 /// A mailbox that can be selected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,24 +24,43 @@ impl Session {
     /// # Errors
     /// The connection is lost, or the command refused: never an empty list instead.
     pub async fn mailboxes(&mut self) -> Result<Vec<Found>> {
-        let mut found = Vec::new();
+        self.mailboxes_named(|_| true).await
+    }
+
+    /// Those of them that are wanted: no room is made for others.
+    ///
+    /// # Errors
+    /// As [`mailboxes`](Self::mailboxes); [`Error::Unsuitable`] when there are more than anybody has.
+    pub async fn mailboxes_named(&mut self, wanted: impl Fn(&MailboxSource) -> bool) -> Result<Vec<Found>> {
+        let mut found = BTreeMap::new();
+        let mut more = false;
         self.channel
             .run("LIST", "LIST \"\" \"*\"", |response| {
                 if let Response::MailboxData(MailboxDatum::List(list)) = response {
                     let attributes = &list.name_attributes;
-                    if !attributes.iter().any(unselectable) {
-                        found.push(Found {
-                            source: source(&list.name, list.delimiter.as_deref(), attributes),
-                        });
+                    if attributes.iter().any(unselectable) {
+                        return;
+                    }
+                    let source = source(&list.name, list.delimiter.as_deref(), attributes);
+                    if wanted(&source) {
+                        more |= found.len() >= MOST;
+                        if !more {
+                            found.insert(source.raw_name.clone(), Found { source });
+                        }
                     }
                 }
             })
             .await?;
+        if more {
+            return Err(Error::Unsuitable(format!(
+                "the server lists more than {MOST} mailboxes that `mailboxes` includes: name fewer"
+            )));
+        }
+        let mut found: Vec<Found> = found.into_values().collect();
         found.sort_by(|a, b| {
             let rank = |f: &Found| (f.source.raw_name != "INBOX", f.source.name.clone());
             rank(a).cmp(&rank(b))
         });
-        found.dedup_by(|a, b| a.source.raw_name == b.source.raw_name);
         Ok(found)
     }
 }

@@ -30,6 +30,10 @@ const HOME: usize = 0;
 const LOST: u32 = 2;
 /// for so long.
 const NO_IDLE: Duration = Duration::from_hours(1);
+/// A connection that lives for so long is no sign of trouble any more.
+const LASTS: Duration = Duration::from_mins(1);
+/// Nor is it begun again when so many connections in a row were lost so soon after it began (Rambler).
+const DEADLY: (Duration, u32) = (Duration::from_secs(90), 3);
 /// Every so manieth poll is a whole pass, whatever STATUS says, and new mailboxes are looked for.
 const WHOLE: u32 = 5;
 /// So many times in a row may a server tell of messages that are not there before it is asked more slowly.
@@ -65,6 +69,10 @@ pub(super) struct Lane {
     no_idle_until: Option<Instant>,
     /// Connections in a row that were lost at the beginning of IDLE.
     idle_lost: u32,
+    /// Connections in a row that were lost soon after it began.
+    deaths: u32,
+    /// When the present connection was made.
+    connected: Instant,
     /// Times in a row that it told of messages which were not there.
     in_vain: u32,
 }
@@ -100,6 +108,8 @@ impl Lane {
             idles: false,
             no_idle_until: None,
             idle_lost: 0,
+            deaths: 0,
+            connected: Instant::now(),
             in_vain: 0,
         }
     }
@@ -125,14 +135,8 @@ impl Lane {
                     self.set_state(MailboxState::Stopped, None, None).await;
                     return Ok(Left::Stopped);
                 }
-                // The whole account waits: see `watch`.
-                Err(error) if error.is_refusal() => {
-                    self.set_state(
-                        MailboxState::Refused,
-                        Some(error.to_string()),
-                        Some("correct what it says; a changed file is tried at once".into()),
-                    )
-                    .await;
+                // The whole account rests: see `watch`.
+                Err(error) if error.is_refusal() || matches!(error, Error::Throttled { .. }) => {
                     return Err(error);
                 }
                 Err(error) => {
@@ -148,7 +152,12 @@ impl Lane {
     }
 
     async fn connecting(&mut self) -> Result<Session> {
-        self.set_state(MailboxState::Connecting, None, None).await;
+        // One in trouble stays so, since when it is, until something went well.
+        for mailbox in &self.mailboxes {
+            if !mailbox.facts().is_some_and(|known| known.is_in_trouble()) {
+                self.tell(mailbox, MailboxState::Connecting, None, None).await;
+            }
+        }
         tokio::select! {
             session = self.beat.during(CONNECTING, connect(&self.dialer, &self.account)) => session,
             () = self.shared.shutdown.cancelled() => Err(Error::Stopped),
@@ -159,28 +168,30 @@ impl Lane {
     async fn backing_off(&mut self, error: &Error) -> Left {
         let wait = self.backoff.next(rand::random());
         let now = clock::now();
-        let state = match error {
-            error if error.is_full() => MailboxState::DiskLow,
-            _ if is_stale(self.last_success, now) => MailboxState::Stale,
-            _ => MailboxState::BackingOff,
+        let next_try = now.checked_add(wait).unwrap_or(Timestamp::MAX);
+        let (state, next_step) = match error {
+            error if error.is_full() => (MailboxState::DiskLow, "make room; tries again"),
+            _ if is_stale(self.last_success, now) => {
+                (MailboxState::Stale, "`vigie-ingest check` tries now; tries again by itself")
+            }
+            _ => (MailboxState::BackingOff, "tries again"),
         };
         self.shared.board.account(&self.account.id, |known| known.met(self.number, error, wait, now));
         tracing::warn!(account = self.account.id, %error, next_try_s = wait.as_secs(), "trouble: trying again later");
-        self.set_state(
-            state,
-            Some(error.to_string()),
-            Some(format!("tries again after {} s", wait.as_secs().max(1))),
-        )
-        .await;
+        self.set_state(state, Some(error.to_string()), Some(format!("{next_step} at {next_try:.0}"))).await;
         tokio::select! {
             () = self.beat.during(wait, sleep(wait)) => Left::Changed,
-            () = self.shared.shutdown.cancelled() => Left::Stopped,
+            () = self.shared.shutdown.cancelled() => {
+                self.set_state(MailboxState::Stopped, None, None).await;
+                Left::Stopped
+            }
         }
     }
 
     /// First everything that is missing, then what changes.
     async fn serving(&mut self, mut session: Session) -> Result<Left> {
         session.set_beat(self.beat.clone());
+        self.connected = Instant::now();
         let given_up = self.no_idle_until.is_some_and(|until| Instant::now() < until);
         let wanted = !self.account.quirks.idle.is_zero();
         self.idles = wanted && session.capabilities().has("IDLE") && !given_up;
@@ -210,7 +221,7 @@ impl Lane {
         match pass {
             Ok(_) => {
                 mailbox.set_live();
-                mailbox.set_state(state, None, None).await
+                at_rest(mailbox, state).await
             }
             Err(error @ (Error::Refused { .. } | Error::Unsuitable(_))) if !alone => {
                 tracing::warn!(account = self.account.id, mailbox = mailbox.shown(), %error, "this mailbox is left out for now");
@@ -232,7 +243,8 @@ impl Lane {
             let Quirks { idle, poll, .. } = self.account.quirks;
             let all_idle = self.idles && self.mailboxes.len() == 1;
             let every = if all_idle { idle } else { poll };
-            let until = Instant::now() + every.mul_f64(1.0 - SPREAD * rand::random::<f64>());
+            let held = self.mailboxes.iter().filter_map(Mailbox::held).min().map_or(every, left_until);
+            let until = Instant::now() + every.mul_f64(1.0 - SPREAD * rand::random::<f64>()).min(held);
             let left = if self.idles {
                 self.idling(&mut session, until).await?
             } else {
@@ -258,6 +270,7 @@ impl Lane {
     async fn idling(&mut self, session: &mut Session, until: Instant) -> Result<Option<Left>> {
         let stop = self.shared.shutdown.clone();
         while Instant::now() < until {
+            let since = Instant::now();
             let news = match session.idle(until, stop.cancelled()).await {
                 Ok(news) => news,
                 Err(Error::Refused { text, .. }) => {
@@ -265,16 +278,18 @@ impl Lane {
                     return Ok(None);
                 }
                 Err(error) => {
-                    if matches!(error, Error::Lost { during: BEGINNING, .. }) {
-                        self.idle_lost += 1;
-                        if self.idle_lost >= LOST {
-                            self.give_up_idle(&error.to_string()).await;
-                        }
+                    match error {
+                        Error::Lost { during: BEGINNING, .. } => self.idle_lost += 1,
+                        Error::Lost { .. } if since.elapsed() < DEADLY.0 => self.deaths += 1,
+                        _ => self.deaths = 0,
+                    }
+                    if self.idle_lost >= LOST || self.deaths >= DEADLY.1 {
+                        self.give_up_idle(&error.to_string()).await;
                     }
                     return Err(error);
                 }
             };
-            self.idle_lost = 0;
+            (self.idle_lost, self.deaths) = (0, 0);
             if stop.is_cancelled() {
                 return Ok(Some(Left::Stopped));
             }
@@ -282,6 +297,7 @@ impl Lane {
             if news {
                 let pass = mailbox.catch_up(session).await?;
                 report(&self.account, mailbox);
+                at_rest(mailbox, MailboxState::Idle).await?;
                 self.in_vain = if pass.stored > 0 { 0 } else { self.in_vain + 1 };
                 if self.in_vain > IN_VAIN && self.pause(self.in_vain - IN_VAIN).await == Left::Stopped {
                     return Ok(Some(Left::Stopped));
@@ -302,7 +318,7 @@ impl Lane {
             "no IDLE with this server: asking every minute instead"
         );
         self.idles = false;
-        self.idle_lost = 0;
+        (self.idle_lost, self.deaths) = (0, 0);
         self.no_idle_until = Some(Instant::now() + NO_IDLE);
         if let Some(mailbox) = self.mailboxes.get_mut(HOME)
             && let Err(error) = mailbox.set_state(MailboxState::Polling, None, None).await
@@ -358,19 +374,50 @@ impl Lane {
     }
 
     fn succeeded(&mut self) {
-        self.backoff.reset();
+        // A server that serves us and hangs up, each time, is not asked without pause.
+        if self.connected.elapsed() >= LASTS {
+            self.backoff.reset();
+        }
         self.last_success = clock::now();
-        self.shared.board.account(&self.account.id, |known| _ = known.troubles.remove(&self.number));
+        self.shared.board.account(&self.account.id, |known| known.succeeded(self.number));
+    }
+
+    async fn set_state(&self, state: MailboxState, reason: Option<String>, next: Option<String>) {
+        for mailbox in &self.mailboxes {
+            self.tell(mailbox, state, reason.clone(), next.clone()).await;
+        }
     }
 
     /// For people; when the archive cannot take even this, the trouble is told elsewhere.
-    async fn set_state(&mut self, state: MailboxState, reason: Option<String>, next: Option<String>) {
-        for mailbox in &mut self.mailboxes {
-            if let Err(error) = mailbox.set_state(state, reason.clone(), next.clone()).await {
-                tracing::debug!(account = self.account.id, %error, "state not recorded");
-            }
+    async fn tell(
+        &self,
+        mailbox: &Mailbox,
+        state: MailboxState,
+        reason: Option<String>,
+        next_step: Option<String>,
+    ) {
+        if let Err(error) = mailbox.set_state(state, reason, next_step).await {
+            tracing::debug!(account = self.account.id, %error, "state not recorded");
         }
     }
+}
+
+/// All was fetched that may be: how the mailbox waits for more.
+async fn at_rest(mailbox: &Mailbox, state: MailboxState) -> Result<()> {
+    match mailbox.held() {
+        None => mailbox.set_state(state, None, None).await,
+        Some(until) => {
+            let reason = "`daily_bytes` of the account is used up, but for what is kept for new mail";
+            let next_step = format!("nothing to do: older mail goes on by itself at {until:.0}");
+            mailbox.set_state(MailboxState::Throttled, Some(reason.into()), Some(next_step)).await
+        }
+    }
+}
+
+/// How long it is to then, and a moment more.
+fn left_until(then: Timestamp) -> Duration {
+    let left = Duration::try_from(then.duration_since(clock::now())).unwrap_or_default();
+    left + Duration::from_secs(1)
 }
 
 /// What STATUS says, if it says enough to tell whether anything has changed.

@@ -56,6 +56,11 @@ impl Place {
         self.config.push_str(config);
     }
 
+    /// Changes what the next command is configured with.
+    pub(crate) fn configure(&mut self, change: impl FnOnce(&str) -> String) {
+        self.config = change(&self.config);
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
