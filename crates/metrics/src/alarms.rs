@@ -140,6 +140,7 @@ mod tests {
             quarantined: 0,
             difference: None,
             proof_of_life,
+            keywords_at: None,
             standing: Some(Said { state, since: at(-2000), reason: Some("no\nway".into()), next_step: None }),
         }
     }
