@@ -194,8 +194,9 @@ async fn silence_and_trickles_and_full_networks_end() {
         let mut line = String::new();
         BufReader::new(&mut far).read_line(&mut line).await.unwrap();
         far.write_all(b"A0001 OK\r\n* OK ").await.unwrap();
+        let mut ticks = tokio::time::interval(Duration::from_secs(30));
         while far.write_all(b"x").await.is_ok() {
-            sleep(Duration::from_secs(30)).await;
+            ticks.tick().await;
         }
     });
     assert_lost(over(near).await.run("X", "NOOP", |_| ()).await, "too slowly");
