@@ -3,6 +3,7 @@
 mod blob;
 mod change;
 mod coverage;
+mod earlier;
 mod mailbox;
 mod quarantine;
 mod record;
@@ -17,6 +18,7 @@ pub(crate) use self::blob::{BlobRow, attachment_known, blob, insert_attachment, 
 pub(crate) use self::blob::{last_segment, places, segments, set_segment};
 pub(crate) use self::change::{Refusal, apply, close, has_open};
 pub(crate) use self::coverage::{Kind, cover, ranges};
+pub(crate) use self::earlier::{earlier, stored_as, stored_in};
 pub(crate) use self::mailbox::{count, find, mailboxes, received, register, statuses, view};
 pub(crate) use self::quarantine::{is_quarantined, quarantined, release};
 pub(crate) use self::record::{

@@ -39,7 +39,8 @@ pub use vigie_common::config::RawPolicy;
 pub use self::archive::{Archive, Settings};
 pub use self::error::{Error, Shortage};
 pub use self::mailbox::{
-    Difference, MailboxId, MailboxState, MailboxStatus, MailboxView, OpenUid, Selected, Standing, is_stale,
+    Difference, Earlier, MailboxId, MailboxState, MailboxStatus, MailboxView, OpenUid, Selected, Standing,
+    is_stale,
 };
 pub use self::quarantine::{Note, Quarantined, QuarantinedUid, Try};
 pub use self::reader::{Location, Reader, Tail, Totals, Writer};

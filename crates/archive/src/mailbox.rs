@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use vigie_common::document::MailboxSource;
+use vigie_common::id::{BlobId, Id};
 
 use crate::quarantine::QuarantinedUid;
 use crate::uid_set::UidSet;
@@ -79,6 +80,25 @@ pub struct OpenUid {
     pub error: String,
     /// Not before this.
     pub next_try: Timestamp,
+}
+
+/// A stored message, as far as others are compared with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    /// Message instance.
+    pub id: Id,
+    /// SHA-256 of its bytes.
+    pub blob_id: BlobId,
+    /// UID.
+    pub uid: u32,
+    /// INTERNALDATE.
+    pub received_at: Option<Timestamp>,
+    /// Octets.
+    pub size: u64,
+    /// First Message-ID.
+    pub message_id: Option<String>,
+    /// Where its document lies, relative to the archive.
+    pub path: String,
 }
 
 /// EXISTS against what we counted after a complete listing: nothing to be done about it until one changes.

@@ -7,9 +7,10 @@
 mod news;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use async_imap::imap_proto::{Outcome, RequestId, Response, Status};
+use async_imap::imap_proto::{Outcome, RequestId, Response, ResponseCode, Status};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use self::news::News;
@@ -49,6 +50,8 @@ const GATHERING: Duration = Duration::from_secs(2);
 /// A server that ends IDLE by itself within this does not want to.
 const SHORT: Duration = Duration::from_secs(30);
 
+static SERIAL: AtomicU64 = AtomicU64::new(0);
+
 /// An authenticated connection that commands go through.
 #[derive(Debug)]
 pub struct Channel {
@@ -62,6 +65,10 @@ pub struct Channel {
     busy: bool,
     /// What was told of the selected mailbox.
     news: News,
+    /// UIDVALIDITY of the selected mailbox.
+    uidvalidity: Option<u32>,
+    /// Tells it from all others of the process.
+    serial: u64,
     /// Moves with each answer, and each wait for one.
     beat: Beat,
     figures: Figures,
@@ -98,6 +105,8 @@ impl Channel {
             early: Vec::new(),
             busy: false,
             news: News::default(),
+            uidvalidity: None,
+            serial: SERIAL.fetch_add(1, Relaxed),
             beat: Beat::default(),
             figures: Figures::default(),
             counted: 0,
@@ -111,6 +120,12 @@ impl Channel {
         figures.received = received.saturating_sub(self.counted);
         self.counted = received;
         figures
+    }
+
+    /// Tells it from all others of the process.
+    #[must_use]
+    pub fn serial(&self) -> u64 {
+        self.serial
     }
 
     /// From now on its waits are published by `beat`.
@@ -331,6 +346,12 @@ impl Channel {
     /// Another mailbox is about to be selected: what was told of the last one says nothing of it.
     pub fn leave_mailbox(&mut self) {
         self.news.forget();
+        self.uidvalidity = None;
+    }
+
+    /// This is the UIDVALIDITY of the selected mailbox: with another one, what it is asked for would mean other messages.
+    pub fn enter_mailbox(&mut self, uidvalidity: u32) {
+        self.uidvalidity = Some(uidvalidity);
     }
 
     /// Messages in the selected mailbox, as last told.
@@ -404,6 +425,13 @@ impl Channel {
             if *status == Status::Bye {
                 self.busy = true;
                 return Err(Reason::farewell(name, &quoted(&described(outcome))));
+            }
+            if let Some(ResponseCode::UidValidity(now)) = outcome.code
+                && self.uidvalidity.is_some_and(|then| then != now)
+            {
+                return Err(
+                    self.out_of_step(name, "the server changed UIDVALIDITY of the open mailbox".into())
+                );
             }
             // From here on it speaks of the mailbox that is being selected (RFC 7162 section 3.2.11).
             if outcome.information.as_deref().is_some_and(|text| text.starts_with("[CLOSED]")) {

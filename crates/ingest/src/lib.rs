@@ -12,6 +12,7 @@ pub mod error;
 pub mod guard;
 pub mod health;
 pub mod mailbox;
+pub mod matching;
 pub mod message;
 pub mod oauth;
 pub mod parse;

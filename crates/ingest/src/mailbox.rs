@@ -4,6 +4,7 @@
 //! open with a next try. Coverage follows only what was listed under a tagged OK, and is recorded together with
 //! the messages.
 
+mod anew;
 mod begin;
 mod changes;
 mod deal;
@@ -16,7 +17,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use vigie_archive::{
@@ -40,6 +41,9 @@ use crate::store;
 
 /// KiB of messages, of all accounts together, that may be on their way between their arrival and the disk.
 pub const ROOM: usize = 6 << 10;
+
+/// A mailbox whose UIDs are used for other messages begins anew no more often than this.
+const OFTEN: SignedDuration = SignedDuration::from_hours(1);
 
 /// What all mailboxes share.
 #[derive(Debug, Clone)]
@@ -102,6 +106,12 @@ pub struct Mailbox {
     partial: BTreeMap<u32, Vec<u8>>,
     /// A connection was lost while the server told all that had changed (QRESYNC): it is asked in smaller pieces.
     piecemeal: bool,
+    /// Size and INTERNALDATE of those that were listed last: what they mean was looked at.
+    looked: BTreeMap<u32, (u32, Option<String>)>,
+    /// The session in which all UIDs were compared by header, where there is no UIDVALIDITY.
+    compared: Option<u64>,
+    /// When UIDs were last found to be used again.
+    reused: Option<Timestamp>,
     mode: Mode,
     pass: Pass,
     /// `since = "now"`, and the mailbox began anew: what came before we last looked is left out.
@@ -166,6 +176,9 @@ impl Mailbox {
             tries: BTreeMap::new(),
             partial: BTreeMap::new(),
             piecemeal: false,
+            looked: BTreeMap::new(),
+            compared: None,
+            reused: None,
             mode: Mode::Backfill,
             pass: Pass::default(),
             floor: None,
@@ -237,7 +250,7 @@ impl Mailbox {
         self.told = None;
         self.learn().await?;
         match self.whole_pass(session).await {
-            Err(Error::Conflict) => {
+            Err(Error::Conflict) if self.may_begin_anew() => {
                 let uidvalidity = self.known.selected.map_or(0, |(validity, _)| validity);
                 self.begin_anew(uidvalidity, "the server reuses UIDs for other messages").await?;
                 self.whole_pass(session).await
@@ -407,12 +420,16 @@ impl Mailbox {
         self.begin(session, examined).await?;
         let resynced = self.take_changes(session).await? && examined.resynced;
         let began = Began { at, resynced, nothing_stored };
+        if examined.uidvalidity == 0 && examined.exists > 0 {
+            self.check_unnamed(session).await?;
+        }
         if examined.exists == 0 {
             self.close_all().await?;
             if examined.empty {
                 self.conclude_vanished(session, 0, &UidSet::new()).await?;
             }
         } else {
+            self.rematch(session, examined.exists).await?;
             let top = self.top(session, examined).await?;
             let mut flow = self.flow()?;
             let fetched = self.fetch_gaps(session, &mut flow, top).await;
@@ -433,16 +450,28 @@ impl Mailbox {
         Ok(self.pass)
     }
 
+    /// A server whose UIDs never mean the same twice is not believed again and again: each time all of it is fetched.
+    fn may_begin_anew(&mut self) -> bool {
+        let now = clock::now();
+        let long_ago = self.reused.is_none_or(|at| now.duration_since(at) > OFTEN);
+        self.reused = Some(now).filter(|_| long_ago).or(self.reused);
+        long_ago
+    }
+
     fn flow(&self) -> Result<Flow> {
         self.flow_of(self.mode)
     }
 
     fn flow_of(&self, mode: Mode) -> Result<Flow> {
+        Ok(Flow::new(self.origin(mode)?))
+    }
+
+    fn origin(&self, mode: Mode) -> Result<Origin> {
         let (uidvalidity, generation) = self
             .known
             .selected
             .ok_or_else(|| Error::Internal("a mailbox is fetched before it was opened".into()))?;
-        Ok(Flow::new(Origin {
+        Ok(Origin {
             account: self.account.id.clone(),
             host: self.account.host.clone(),
             mailbox: self.source.clone(),
@@ -450,7 +479,7 @@ impl Mailbox {
             generation,
             mode,
             raw: self.shared.raw,
-        }))
+        })
     }
 
     async fn commit(&self, changes: Vec<Change>) -> Result<()> {

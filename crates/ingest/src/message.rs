@@ -2,6 +2,7 @@
 
 mod internal_date;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -77,28 +78,14 @@ pub fn prepare(origin: &Origin, listed: &Listed, body: &Body, fetched: Fetched) 
     document.id = instance.id();
     document.mailbox_ids =
         [(Id::of_mailbox(&origin.account, &origin.mailbox.raw_name).to_string(), true)].into();
-    document.keywords = listed.flags.iter().filter_map(|flag| keyword(flag)).map(|k| (k, true)).collect();
+    document.keywords = keywords(listed);
     document.received_at = received_at;
     let server_thread = listed.object_id.as_ref().and_then(|names| names.thread_id.clone());
     document.thread_id =
         server_thread.or_else(|| listed.gmail.as_ref().and_then(|names| names.thr_id.clone()));
     parse::set_paths(&mut document, layout::attachment);
     document.vigie = Vigie {
-        source: Some(Source {
-            account: origin.account.clone(),
-            host: origin.host.clone(),
-            mailbox: origin.mailbox.clone(),
-            uid_validity: origin.uidvalidity,
-            generation: origin.generation,
-            uid: body.uid,
-            modseq: None,
-            internal_date_raw: listed.internal_date.clone(),
-            rfc822_size: Some(u64::from(listed.size)),
-            flags_raw: listed.flags.clone(),
-            gmail: listed.gmail.clone(),
-            object_id: listed.object_id.clone(),
-            matched: false,
-        }),
+        source: Some(source(origin, listed)),
         ingest: Some(Ingest {
             version: env!("CARGO_PKG_VERSION").into(),
             fetched_at: fetched.at,
@@ -131,6 +118,70 @@ pub fn prepare(origin: &Origin, listed: &Listed, body: &Body, fetched: Fetched) 
         keep,
         attachments: attachments.into_iter().map(|a| (a.blob_id, a.bytes)).collect(),
     })
+}
+
+/// Makes a message ready that is known from an earlier generation: its document is the one of then, its bytes lie where
+/// they are.
+///
+/// # Errors
+/// The document cannot be written as JSON: a fault of ours.
+pub fn rematched(
+    origin: &Origin,
+    listed: &Listed,
+    mut document: Document,
+    at: Timestamp,
+) -> io::Result<Message> {
+    let instance = Instance {
+        account: origin.account.clone(),
+        mailbox: origin.mailbox.raw_name.clone(),
+        uidvalidity: origin.uidvalidity,
+        generation: origin.generation,
+        uid: listed.uid,
+    };
+    document.id = instance.id();
+    document.keywords = keywords(listed);
+    document.vigie.source = Some(Source { matched: true, ..source(origin, listed) });
+    document.vigie.ingest = Some(Ingest {
+        version: env!("CARGO_PKG_VERSION").into(),
+        fetched_at: at,
+        duration_ms: 0,
+        mode: origin.mode,
+        attempts: 0,
+    });
+    let entry = entry(&document, &instance, origin.mode);
+    let source = document.vigie.source.clone();
+    let header = Header::new(document.id.clone(), document.blob_id.clone(), document.size, source);
+    let mut json = serde_json::to_vec(&document)?;
+    json.push(b'\n');
+    Ok(Message {
+        entry,
+        document: json,
+        raw: Frame::bare(Header { kept: false, ..header }),
+        keep: false,
+        attachments: Vec::new(),
+    })
+}
+
+fn keywords(listed: &Listed) -> BTreeMap<String, bool> {
+    listed.flags.iter().filter_map(|flag| keyword(flag)).map(|k| (k, true)).collect()
+}
+
+fn source(origin: &Origin, listed: &Listed) -> Source {
+    Source {
+        account: origin.account.clone(),
+        host: origin.host.clone(),
+        mailbox: origin.mailbox.clone(),
+        uid_validity: origin.uidvalidity,
+        generation: origin.generation,
+        uid: listed.uid,
+        modseq: None,
+        internal_date_raw: listed.internal_date.clone(),
+        rfc822_size: Some(u64::from(listed.size)),
+        flags_raw: listed.flags.clone(),
+        gmail: listed.gmail.clone(),
+        object_id: listed.object_id.clone(),
+        matched: false,
+    }
 }
 
 /// Whether a document with this defect says less than the bytes do.

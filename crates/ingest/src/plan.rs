@@ -9,7 +9,8 @@ use crate::session::{Body, Listed, SLICE};
 
 /// UIDs that are listed at once, where they are dense.
 const WINDOW: u32 = 5_000;
-/// UIDs that are listed at once at most, where most are gone.
+/// UIDs that are listed at once at most, where most are gone. In a mailbox of no more messages than this a window may be
+/// of any width: no answer is longer.
 const WIDEST: u32 = 80_000;
 /// Octets of messages that are fetched by one command, as announced.
 pub const BATCH: u64 = 1 << 20;
@@ -25,19 +26,22 @@ const NARROWER: u32 = 16;
 
 /// How wide the next window is: wider where the last ones held little.
 #[derive(Debug, Clone, Copy)]
-pub struct Width(u32);
-
-impl Default for Width {
-    fn default() -> Self {
-        Self(WINDOW)
-    }
+pub struct Width {
+    now: u32,
+    most: u32,
 }
 
 impl Width {
+    /// In a mailbox of so many messages.
+    #[must_use]
+    pub fn among(exists: u32) -> Self {
+        Self { now: WINDOW, most: if exists > WIDEST { WIDEST } else { u32::MAX } }
+    }
+
     /// Learns from a window that held `listed` messages.
     pub fn learn(&mut self, listed: usize) {
-        let dense = u32::try_from(listed).unwrap_or(u32::MAX) > self.0 / 4;
-        self.0 = if dense { WINDOW } else { (self.0 * 2).min(WIDEST) };
+        let dense = u32::try_from(listed).unwrap_or(u32::MAX) > self.now / 4;
+        self.now = if dense { WINDOW } else { self.now.saturating_mul(2).min(self.most) };
     }
 }
 
@@ -46,7 +50,7 @@ impl Width {
 pub fn next_window(dealt: &UidSet, top: u32, width: Width) -> Option<RangeInclusive<u32>> {
     let gap = dealt.missing(1, top).newest_first().next()?;
     let (low, high) = gap.into_inner();
-    Some(low.max(high.saturating_sub(width.0 - 1))..=high)
+    Some(low.max(high.saturating_sub(width.now - 1))..=high)
 }
 
 /// Messages that are fetched by one command.
@@ -190,7 +194,7 @@ mod tests {
     #[test]
     fn windows_go_down_and_grow_over_gaps() {
         let mut dealt = UidSet::new();
-        let mut width = Width::default();
+        let mut width = Width::among(9_000);
         assert_eq!(next_window(&dealt, 12_000, width), Some(7_001..=12_000));
         dealt.insert(7_001..=12_000);
         width.learn(0);
@@ -202,18 +206,20 @@ mod tests {
         assert_eq!(next_window(&UidSet::new(), 0, width), None);
     }
 
-    /// A million UIDs that are gone are few commands.
+    /// A million UIDs that are gone are few commands, and in a mailbox that is not large all UIDs that there can be.
     #[test]
-    fn a_gap_of_a_million_is_crossed_in_few_windows() {
-        let mut dealt = UidSet::new();
-        let mut width = Width::default();
-        let mut asked = 0;
-        while let Some(window) = next_window(&dealt, u32::MAX / 4000, width) {
-            dealt.insert(window);
-            width.learn(0);
-            asked += 1;
+    fn a_gap_is_crossed_in_few_windows() {
+        for (exists, top) in [(1_000_000, u32::MAX / 4000), (1_000, u32::MAX)] {
+            let mut dealt = UidSet::new();
+            let mut width = Width::among(exists);
+            let mut asked = 0;
+            while let Some(window) = next_window(&dealt, top, width) {
+                dealt.insert(window);
+                width.learn(0);
+                asked += 1;
+            }
+            assert!(asked < 25, "{exists}: {asked}");
         }
-        assert!(asked < 25, "{asked}");
     }
 
     /// However wide the window, few connections are lost until the one UID is found.
@@ -222,7 +228,7 @@ mod tests {
         for poison in [1, 2, 311, 312, 313, 4_999, 5_000] {
             let (mut dealt, mut lost, mut losses) = (UidSet::new(), None::<RangeInclusive<u32>>, 0);
             loop {
-                let Some(mut window) = next_window(&dealt, 5_000, Width::default()) else {
+                let Some(mut window) = next_window(&dealt, 5_000, Width::among(1)) else {
                     panic!("not found")
                 };
                 if let Some(lost) = &lost {

@@ -59,6 +59,12 @@ impl Session {
         &self.capabilities
     }
 
+    /// Tells this session from all others of the process.
+    #[must_use]
+    pub fn serial(&self) -> u64 {
+        self.channel.serial()
+    }
+
     /// From now on its waits are published by `beat`.
     pub fn set_beat(&mut self, beat: Beat) {
         self.channel.set_beat(beat);

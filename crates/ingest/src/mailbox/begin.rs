@@ -51,6 +51,7 @@ impl Mailbox {
         self.tries.clear();
         self.partial.clear();
         self.top = 0;
+        self.looked.clear();
         self.commit(vec![Change::NewGeneration { mailbox: self.id, uidvalidity }]).await?;
         self.learn().await
     }

@@ -25,7 +25,7 @@ impl Mailbox {
         flow: &mut Flow,
         top: u32,
     ) -> Result<()> {
-        let mut width = Width::default();
+        let mut width = Width::among(self.pass.exists);
         let mut dealt = self.known.dealt();
         let mut below = top;
         self.top = top;

@@ -20,13 +20,14 @@ impl Mailbox {
         let low = top.saturating_sub(LATEST - 1).max(1);
         if !self.fetched_in_this_pass(low) {
             let listed = self.list_again(session, low..=top).await?;
+            self.check_reuse(session, &listed).await?;
             self.fetch_forgotten(session, listed).await?;
         }
         if self.is_explained(exists) {
             return Ok(());
         }
         let (mut asked, mut shown) = (UidSet::new(), UidSet::new());
-        let mut width = Width::default();
+        let mut width = Width::among(exists);
         while let Some(window) = next_window(&asked, top, width) {
             let listed = self.list_again(session, window.clone()).await?;
             asked.insert(window);

@@ -11,6 +11,7 @@ use vigie_common::document::{Gmail, ObjectId};
 use super::{Session, mutf7};
 use crate::command::{Sent, flags_of};
 use crate::error::{Error, Result};
+use crate::matching::Identified;
 
 /// Large messages are fetched in slices of this.
 pub const SLICE: u32 = 1 << 20;
@@ -175,6 +176,28 @@ impl Session {
         Ok(flagged)
     }
 
+    /// What the server shows of `uids` with their Message-IDs, in ascending order.
+    ///
+    /// # Errors
+    /// The connection is lost, or refused.
+    pub async fn identify(&mut self, uids: &UidSet) -> Result<Vec<Identified>> {
+        let items = self.items();
+        let command = format!("UID FETCH {uids} ({items} BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])");
+        let mut shown = BTreeMap::new();
+        self.channel
+            .run("UID FETCH", &command, |response| {
+                if let Response::Fetch(_, attributes) = response
+                    && let Some(listed) = read_listed(attributes)
+                    && uids.contains(listed.uid)
+                    && let Some(field) = header(attributes)
+                {
+                    shown.entry(listed.uid).or_insert_with(|| Identified::new(listed, field));
+                }
+            })
+            .await?;
+        Ok(shown.into_values().collect())
+    }
+
     async fn list_set(
         &mut self,
         set: &str,
@@ -314,6 +337,14 @@ fn section<'a>(attributes: &'a [AttributeValue<'_>]) -> Option<(Option<u32>, &'a
         AttributeValue::BodySection { section: None, index, data } => {
             Some((*index, data.as_deref().unwrap_or_default()))
         }
+        _ => None,
+    })
+}
+
+/// The bytes of a part of the header.
+fn header<'a>(attributes: &'a [AttributeValue<'_>]) -> Option<&'a [u8]> {
+    attributes.iter().find_map(|a| match a {
+        AttributeValue::BodySection { section: Some(_), data, .. } => data.as_deref(),
         _ => None,
     })
 }

@@ -121,6 +121,7 @@ impl Session {
             // Said of the mailbox that was open before, if anything.
             self.channel.take_changes();
         }
+        self.channel.enter_mailbox(examined.uidvalidity);
         Ok(examined)
     }
 

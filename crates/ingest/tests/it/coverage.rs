@@ -1,223 +1,148 @@
-//! What a server may do to the set of messages that it shows, and what becomes of each of them: stored, gone, quarantined,
-//! or open with a next try.
+//! Servers that lie about which messages there are: every one that they have ends as stored, none twice, and nothing is
+//! taken for done that is not.
 
-use std::collections::BTreeSet;
+use crate::faulty::{Rig, mail, world};
 
-use serde_json::Value;
-use vigie_archive::Reader;
-use vigie_common::record::EventKind;
-
-use crate::faulty::{Poison, Rig, World};
-
-fn world(uids: impl IntoIterator<Item = u32>) -> World {
-    let mut world = World { uidvalidity: Some("5".into()), ..World::default() };
-    world.fill(uids);
-    world
+fn commands(rig: &Rig) -> String {
+    rig.world().log.join("\n")
 }
 
-/// Every kind of poison, in a crowd and alone: the others are stored, this one is quarantined, and the work goes on.
+/// Whatever UIDNEXT says: too much by four thousand million, too little, nothing at all, no number.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_poisoned_message_is_quarantined_and_the_others_are_stored() {
-    for (poison, reason) in [
-        (Poison::Close, "the server closed the connection"),
-        (Poison::Refuse("[SERVERBUG] Server error - Please try again later"), "Please try again later"),
-        (Poison::Longer(9), "connection lost"),
-        (Poison::Omit, "does not send it"),
-        (Poison::RefuseListing, "refuses to list it"),
-        (Poison::CloseListing, "when it is listed"),
-    ] {
-        for (uids, bad) in [(1..=40, 17), (1..=1, 1)] {
-            // A server that dies of its only message shows none at all: there is nothing to be had from it.
-            if uids == (1..=1) && matches!(poison, Poison::RefuseListing | Poison::CloseListing) {
-                continue;
-            }
-            let rig = Rig::new(world(uids.clone())).await;
-            rig.world().poison.insert(bad, poison.clone());
-            let pass = rig.settled().await;
-            assert_eq!((pass.open, pass.quarantined), (0, 1), "{poison:?}");
-            rig.assert_at_rest();
-            let stored: BTreeSet<u32> = rig.view().stored.iter().flatten().collect();
-            assert_eq!(stored, uids.clone().filter(|uid| *uid != bad).collect(), "{poison:?}");
-            let reader = Reader::open(&rig.root()).unwrap();
-            let quarantined = reader.quarantined().unwrap();
-            let note = reader.note(&quarantined[0]).unwrap();
-            assert_eq!((note.uid, note.attempts), (bad, 3), "{poison:?}");
-            assert!(note.reason.contains(reason), "{poison:?}: {}", note.reason);
-            let event = rig.events().into_iter().find(|e| e.kind == EventKind::Quarantined).unwrap();
-            assert_eq!((event.uid, event.id), (Some(bad), Some(note.id)));
-            // Once quarantined it is not asked for any more, and the difference in EXISTS is explained.
-            rig.world().log.clear();
-            let pass = rig.once().await;
-            assert_eq!((pass.stored, pass.quarantined), (0, 1), "{poison:?}");
-            let asked = rig.world().log.join("\n");
-            assert!(!asked.contains("BODY.PEEK[]"), "{poison:?}: {asked}");
-            assert_eq!(rig.view().difference, None, "{poison:?}");
-        }
+async fn uidnext_is_only_a_hint() {
+    for next in [Some("4294967295"), Some("1"), Some("20"), Some("0"), Some("99999999999"), None] {
+        let rig = Rig::new(world(1..=30)).await;
+        rig.world().uidnext = next.map(str::to_owned);
+        rig.world().no_uidnext = next.is_none();
+        rig.once().await;
+        rig.assert_at_rest();
+        assert_eq!(rig.view().stored.len(), 30, "{next:?}");
+        assert!(rig.view().covered.highest() <= Some(30), "{next:?}: nothing is covered that was not shown");
+        // More come, and some go; UIDNEXT stays as it was.
+        rig.world().fill(31..=35);
+        rig.world().mails.retain(|uid, _| uid % 10 != 3);
+        rig.once().await;
+        rig.assert_at_rest();
+        assert_eq!(rig.view().stored.highest(), Some(35), "{next:?}");
+        assert!(rig.world().log.len() < 60, "{next:?}:\n{}", commands(&rig));
     }
 }
 
-/// Few connections are lost on one message among many, and no other one of them is fetched more than twice.
+/// GMX: UIDNEXT goes back, and the UIDs that were free are given to other messages.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_one_message_is_found_quickly() {
+async fn a_uidnext_that_is_wound_back_hides_nothing() {
+    let rig = Rig::new(world((1..=30).chain([60]))).await;
+    rig.once().await;
+    rig.world().uidnext = Some("41".into());
+    rig.world().fill(36..=40);
+    rig.once().await;
+    rig.assert_at_rest();
+    assert_eq!(rig.view().stored.len(), 36);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_of_a_million_costs_few_commands() {
+    let rig = Rig::new(world((1..=5).chain(1_000_000..=1_000_005).chain([4_000_000_000]))).await;
+    rig.once().await;
+    rig.assert_at_rest();
+    assert_eq!(rig.view().stored.len(), 12);
+    let count = rig.world().log.len();
+    assert!(count < 60, "{count}:\n{}", commands(&rig));
+}
+
+/// EXISTS is too high, too low, or beyond anything: one complete listing, then it is known to be wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn exists_is_not_believed() {
+    for exists in [1, 29, 31, 4_294_967_295] {
+        let rig = Rig::new(world(1..=30)).await;
+        rig.world().exists = Some(exists);
+        rig.once().await;
+        rig.assert_at_rest();
+        assert_eq!(rig.view().stored.len(), 30, "{exists}");
+        rig.world().log.clear();
+        rig.once().await;
+        let asked = rig.world().log.iter().filter(|c| c.contains("UID FETCH")).count();
+        assert!(asked <= 2, "{exists}:\n{}", commands(&rig));
+        assert!(!commands(&rig).contains("BODY.PEEK[]"));
+    }
+}
+
+/// Everything twice, in descending order, with FETCHes for others, without UID, of UID 0 and of expunged numbers between.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_in_any_order_and_number_are_each_taken_once() {
     let rig = Rig::new(world(1..=300)).await;
-    rig.world().poison.insert(123, Poison::Close);
-    let mut life = rig.live().await;
-    let mut lost = 0;
-    while rig.pass(&mut life).await.is_err() {
-        lost += 1;
+    {
+        let mut world = rig.world();
+        world.descending = true;
+        world.twice = true;
+        world.noise = "* 3 FETCH (FLAGS (\\Seen))\r\n* 9 FETCH (UID 0 RFC822.SIZE 5 BODY[] {5}\r\nzero!)\r\n* 9 FETCH (UID 4711 RFC822.SIZE 5 BODY[] {5}\r\nother)\r\n* 2 FETCH (BODY[] {5}\r\nnobod)\r\n* 4711 EXPUNGE\r\n".into();
     }
-    assert!(lost <= 4, "{lost}");
-    assert_eq!(rig.view_of(&life).await.stored.len(), 299);
-    let most = rig.world().sent.values().copied().max();
-    assert!(most <= Some(2), "{most:?}");
-}
-
-/// What came of it before the connection was lost is kept, and `show` and `retry` are for people.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_came_of_a_message_is_kept_until_it_is_had() {
-    let rig = Rig::new(world(1..=9)).await;
-    let long = format!("Subject: long\r\n\r\n{}", "0123456789".repeat(300_000));
-    rig.world().add(10, &long);
-    rig.world().poison.insert(10, Poison::CloseAt(2_500_000));
-    let pass = rig.settled().await;
-    assert_eq!((pass.open, pass.quarantined), (0, 1));
-    let reader = Reader::open(&rig.root()).unwrap();
-    let row = reader.quarantined().unwrap().remove(0);
-    let part = std::fs::read(rig.root().join(format!("quarantine/a/{}.eml", row.id))).unwrap();
-    assert!(!part.is_empty() && long.as_bytes().starts_with(&part), "{}", part.len());
-    let note = reader.note(&row).unwrap();
-    assert_eq!((note.size, note.bytes), (Some(long.len() as u64), part.len() as u64));
-    assert!(note.internal_date.is_some() && !note.transcript.is_empty());
-    let told = serde_json::to_string(&note).unwrap();
-    assert!(!told.contains("0123456789"), "no content: {told}");
-
-    let run = |arguments: &[&str]| {
-        let mut all = vec!["quarantine"];
-        all.extend(arguments);
-        rig.run(&all)
-    };
-    let (listed, code) = run(&["list", "--json"]);
-    let listed: Value = serde_json::from_str(&listed).unwrap();
-    assert_eq!(
-        (listed[0]["uid"].as_u64(), listed[0]["retrying"].as_bool(), code),
-        (Some(10), Some(false), 0)
-    );
-    let (table, _) = run(&["list"]);
-    assert!(table.contains(row.id.as_str()) && table.contains("waits for you"), "{table}");
-    let (shown, _) = run(&["show", row.id.as_str()]);
-    assert_eq!(serde_json::from_str::<Value>(&shown).unwrap()["id"], row.id.as_str());
-    assert_eq!(run(&["show", "aaaaaaaaaaaaaaaaaaaaaaaaaa"]).1, 64);
-    let status: Value = serde_json::from_str(&rig.run(&["status", "--json"]).0).unwrap();
-    assert_eq!(status["mailboxes"][0]["quarantined"], 1);
-
-    // The server is well again, and a person says so.
-    rig.world().poison.clear();
-    let (said, code) = run(&["retry", row.id.as_str()]);
-    assert_eq!(code, 0, "{said}");
-    assert!(run(&["list"]).0.contains("is tried again"));
     let pass = rig.once().await;
-    assert_eq!((pass.stored, pass.open, pass.quarantined), (1, 0, 0));
+    assert_eq!((pass.stored, pass.open), (300, 0));
     rig.assert_at_rest();
-    assert!(!rig.root().join(format!("quarantine/a/{}.eml", row.id)).exists());
-    assert_eq!(run(&["list"]).0.trim(), "nothing is in quarantine");
-    assert_eq!(run(&["retry"]).1, 0);
+    assert_eq!(rig.entries().len(), 300);
+    assert_eq!(rig.once().await.stored, 0);
 }
 
-/// While another process holds the archive, `retry` says so and changes nothing.
+/// Listings that leave out messages which are there: they are met again, the last hundred at the next look, any other by
+/// the count.
 #[tokio::test(flavor = "multi_thread")]
-async fn retry_waits_for_the_lock() {
-    let rig = Rig::new(world(1..=3)).await;
-    rig.world().poison.insert(2, Poison::Omit);
-    rig.settled().await;
-    let _life = rig.live().await;
-    let (_, code) = rig.run(&["quarantine", "retry"]);
-    assert_eq!(code, 75);
-    assert_eq!(rig.run(&["quarantine", "list"]).1, 0);
+async fn a_listing_that_misses_messages_once_loses_none() {
+    for hidden in [vec![1], vec![150, 151], vec![299, 300], (100..=300).collect()] {
+        let rig = Rig::new(world(1..=300)).await;
+        rig.world().hidden = hidden.iter().copied().collect();
+        rig.once().await;
+        rig.once().await;
+        rig.assert_at_rest();
+        assert_eq!(rig.view().stored.len(), 300, "{hidden:?}");
+    }
 }
 
-/// One that is gone when it is asked for again is gone; what is known of it stays on disk.
+/// Messages go between their listing and their fetch: gone, not open, and none that is there for it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_quarantined_message_that_is_deleted_on_the_server_is_gone() {
-    let rig = Rig::new(world(1..=3)).await;
-    rig.world().poison.insert(2, Poison::Omit);
-    rig.settled().await;
-    rig.world().mails.remove(&2);
-    assert_eq!(rig.run(&["quarantine", "retry"]).1, 0);
+async fn what_is_expunged_while_it_is_fetched_is_gone() {
+    let rig = Rig::new(world(1..=300)).await;
+    rig.world().expunged_at_fetch = [5, 150, 299, 300].into();
     let pass = rig.once().await;
-    assert_eq!((pass.gone, pass.open, pass.quarantined), (1, 0, 0));
+    assert_eq!((pass.stored, pass.gone, pass.open), (296, 4, 0));
     rig.assert_at_rest();
 }
 
-/// A server that is not well, and says so, brings no message into quarantine.
+/// RFC822.SIZE is wrong: what comes is what counts. Only nothing where something was announced is no message.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_passing_refusal_is_no_try() {
-    for text in [
-        "[UNAVAILABLE] later",
-        "[INUSE] busy",
-        "Request is throttled. Suggested Backoff Time: 9 milliseconds",
+async fn a_message_is_as_long_as_what_comes() {
+    let rig = Rig::new(world(1..=6)).await;
+    let long = format!("Subject: long\r\n\r\n{}", "x".repeat(1_500_000));
+    for (uid, bytes, announced) in [
+        (1, mail(1), 1),
+        (2, mail(2), 100_000),
+        (3, long.clone(), 10),
+        (4, long, 1_200_000),
+        (5, String::new(), 0),
+        (6, mail(6), 1_100_000),
     ] {
-        let rig = Rig::new(world(1..=3)).await;
-        rig.world().poison.insert(2, Poison::Refuse(text));
-        for _ in 0..5 {
-            // Whether the pass is broken off by it is another matter.
+        let mut world = rig.world();
+        world.add(uid, &bytes);
+        world.mails.get_mut(&uid).unwrap().announced = Some(announced);
+    }
+    rig.settled().await;
+    rig.assert_at_rest();
+    assert_eq!(rig.view().stored.len(), 6);
+}
+
+/// A pass that is cut after any of its answers goes on from what is stored.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pass_that_ends_anywhere_goes_on_from_there() {
+    for cut in 0..14 {
+        let rig = Rig::new(world((1..=60).chain(5_000..=5_100))).await;
+        rig.world().cuts = vec![cut, cut];
+        for _ in 0..2 {
             let _ = rig.pass(&mut rig.live().await).await;
-            rig.make_due();
         }
-        let view = rig.view();
-        assert_eq!(view.quarantined, [], "{text}");
-        rig.world().poison.clear();
+        rig.world().cuts.clear();
         rig.settled().await;
         rig.assert_at_rest();
-        assert_eq!(rig.view().stored.len(), 3);
+        assert_eq!(rig.entries().len(), 161, "{cut}");
+        assert_eq!(rig.view().quarantined, [], "{cut}");
     }
-}
-
-/// A server that ends every connection as soon as any body is asked for: that is not the message's fault.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_gives_nothing_any_more_fills_no_quarantine() {
-    let rig = Rig::new(world(1..=20)).await;
-    rig.once().await;
-    rig.world().fill(21..=22);
-    for uid in 1..=22 {
-        rig.world().poison.insert(uid, Poison::Close);
-    }
-    let mut life = rig.live().await;
-    for _ in 0..8 {
-        assert!(rig.pass(&mut life).await.is_err());
-    }
-    drop(life);
-    assert_eq!((rig.view().quarantined.len(), rig.view().open.len()), (0, 0));
-    rig.world().poison.clear();
-    rig.once().await;
-    rig.assert_at_rest();
-    assert_eq!(rig.view().stored.len(), 22);
-}
-
-/// Larger than any message that is taken: it is not even asked for.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_is_announced_too_large_is_quarantined_at_once() {
-    let rig = Rig::new(world(1..=3)).await;
-    rig.world().mails.get_mut(&2).unwrap().announced = Some(4_000_000_000);
-    let pass = rig.once().await;
-    assert_eq!((pass.stored, pass.open, pass.quarantined), (2, 0, 1));
-    assert!(rig.view().quarantined[0].reason.contains("larger than"));
-    assert_eq!(rig.world().sent.get(&2), None);
-}
-
-/// The process dies again and again while it looks for the one message: what it learnt is not lost, nothing is stored twice.
-#[tokio::test(flavor = "multi_thread")]
-async fn quarantine_comes_about_over_many_lives() {
-    let rig = Rig::new(world(1..=30)).await;
-    rig.world().poison.insert(7, Poison::Close);
-    for _ in 0..3 {
-        let mut life = rig.live().await;
-        let _ = rig.pass(&mut life).await;
-        let _ = rig.pass(&mut life).await;
-        drop(life);
-        rig.make_due();
-    }
-    rig.settled().await;
-    rig.assert_at_rest();
-    assert_eq!((rig.view().stored.len(), rig.view().quarantined.len()), (29, 1));
-    assert_eq!(rig.entries().len(), 29);
 }
