@@ -43,7 +43,7 @@ use crate::store;
 pub const ROOM: usize = 6 << 10;
 
 /// A mailbox whose UIDs are used for other messages begins anew no more often than this.
-const OFTEN: SignedDuration = SignedDuration::from_hours(1);
+const OFTEN: SignedDuration = SignedDuration::from_mins(10);
 
 /// What all mailboxes share.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use vigie_archive::{Archive, Change, MailboxView, Reader, Round, verify};
+use vigie_archive::{Archive, Change, MailboxId, MailboxView, Reader, Round, verify};
 use vigie_common::clock;
 use vigie_common::config::{Loaded, RawPolicy};
 use vigie_common::document::{Document, MailboxSource};
@@ -369,6 +369,12 @@ impl Rig {
             self.make_due();
         }
         panic!("UIDs stay open: {:?}\n{}", self.view().open, self.world().log.join("\n"));
+    }
+
+    pub(crate) fn change(&self, changes: impl FnOnce(MailboxId) -> Vec<Change>) {
+        let mut archive = Archive::open(&self.settings(), "1").unwrap();
+        let mailbox = archive.mailbox("a", &inbox()).unwrap();
+        archive.commit(&Round { changes: changes(mailbox), ..Round::default() }, clock::now()).unwrap();
     }
 
     pub(crate) fn view(&self) -> MailboxView {

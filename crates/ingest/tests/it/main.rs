@@ -8,6 +8,7 @@
 )]
 
 mod account;
+mod any_order;
 mod certificates;
 mod change;
 mod changes;
