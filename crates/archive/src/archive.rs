@@ -300,6 +300,12 @@ impl Archive {
         Ok(())
     }
 
+    /// Folder in which a [`Spool`](crate::Spool) may be made.
+    #[must_use]
+    pub fn spool(&self) -> PathBuf {
+        self.root.path().join(layout::TMP)
+    }
+
     /// Registers a mailbox, or what is new of its names.
     ///
     /// # Errors

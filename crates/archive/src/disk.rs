@@ -16,6 +16,7 @@ use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags, ResolveFlags};
 use rustix::io::Errno;
 
 pub(crate) use self::folders::Folders;
+use crate::content::Content;
 use crate::error::{Error, Shortage};
 use crate::steps::{halves, step};
 
@@ -121,6 +122,18 @@ impl Root {
             if tail.is_empty() { Ok(()) } else { step("write", rel).and_then(|()| file.write_all(tail)) }
         });
         written.map_err(|e| self.error("write", rel, e))
+    }
+
+    /// Appends all of a content to what was written to `file`.
+    pub(crate) fn copy(&self, file: &File, rel: &str, content: &Content) -> Result<(), Error> {
+        let mut failed = None;
+        let copied = content.pieces(|piece| {
+            self.write(file, rel, piece).map_err(|error| {
+                failed = Some(error);
+                io::Error::other("not written")
+            })
+        });
+        copied.map_err(|read| failed.unwrap_or_else(|| self.error("read what goes to", rel, read)))
     }
 
     /// Makes a file's content durable.

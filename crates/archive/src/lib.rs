@@ -15,6 +15,7 @@
 //! - [`quarantine`]: what could not be taken
 //!
 //! On disk:
+//! - [`content`]: bytes on their way
 //! - [`segment`]: raw segments: pairs of a header and the exact bytes
 //! - [`archive`]: the one writer
 //! - [`reader`]: everybody else
@@ -22,6 +23,7 @@
 
 pub mod archive;
 mod catalog;
+pub mod content;
 mod disk;
 pub mod error;
 pub mod layout;
@@ -37,6 +39,7 @@ pub mod verify;
 pub use vigie_common::config::RawPolicy;
 
 pub use self::archive::{Archive, Settings};
+pub use self::content::{Content, Spool};
 pub use self::error::{Error, Shortage};
 pub use self::mailbox::{
     Difference, Earlier, MailboxId, MailboxState, MailboxStatus, MailboxView, OpenUid, Selected, Standing,

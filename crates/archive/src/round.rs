@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use vigie_common::id::{BlobId, Id};
 use vigie_common::record::{Entry, Event};
 
+use crate::content::Content;
 use crate::mailbox::{Difference, MailboxId, MailboxState};
 use crate::quarantine::Note;
 use crate::segment::Frame;
@@ -35,7 +36,7 @@ pub struct Message {
     /// Whether its bytes are to be kept (see [`keeps`]). They are written once for an account.
     pub keep: bool,
     /// Its extracted attachments, decoded.
-    pub attachments: Vec<(BlobId, Vec<u8>)>,
+    pub attachments: Vec<(BlobId, Content)>,
 }
 
 /// Whether a policy keeps the bytes of a message: one whose document lost something keeps them always.

@@ -142,6 +142,7 @@ fn open_archive(settings: &Settings, shutdown: CancellationToken) -> Result<(Sha
     let archive =
         vigie_archive::Settings { root: archive.root.clone(), raw: archive.raw, min_free: archive.min_free };
     let opened = Archive::open(&archive, env!("CARGO_PKG_VERSION")).map_err(|e| archive_failure(&e))?;
+    let spool = opened.spool();
     let (board, beats) = (Board::default(), Beats::default());
     let (store, thread, ended) =
         store::start(opened, archive.min_free, board.clone(), beats.begin("the store"))
@@ -151,6 +152,7 @@ fn open_archive(settings: &Settings, shutdown: CancellationToken) -> Result<(Sha
         room: Arc::new(Semaphore::new(ROOM)),
         parsers: Arc::new(Semaphore::new(PARSERS)),
         raw: archive.raw,
+        spool,
         progress: Arc::new(Progress::default()),
         board,
         beats,

@@ -15,6 +15,7 @@ mod recheck;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -56,6 +57,8 @@ pub struct Shared {
     pub parsers: Arc<Semaphore>,
     /// Which messages keep their bytes.
     pub raw: RawPolicy,
+    /// Where files without a name may be made.
+    pub spool: PathBuf,
     /// For people.
     pub progress: Arc<Progress>,
     /// For the health page.
@@ -479,6 +482,7 @@ impl Mailbox {
             generation,
             mode,
             raw: self.shared.raw,
+            spool: Some(self.shared.spool.clone()),
         })
     }
 

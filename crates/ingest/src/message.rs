@@ -1,23 +1,27 @@
-//! From fetched bytes to a message that is ready to be stored: document, entry, raw frame, attachments. Pure.
+//! From fetched bytes to a message that is ready to be stored: document, entry, raw frame, attachments. Pure, but for the files
+//! without a name that hold what is too large to be in memory twice.
 
 mod internal_date;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
-use vigie_archive::{Frame, Header, Message, RawPolicy, layout};
+use vigie_archive::{Content, Frame, Header, Message, RawPolicy, Spool, layout};
 use vigie_common::document::{Code, Document, Ingest, MailboxSource, Mode, Raw, Source, Status, Vigie};
 use vigie_common::id::{Id, Instance};
 use vigie_common::record::Entry;
 
 pub use self::internal_date::parse as parse_internal_date;
-use crate::parse::{self, Parsed};
+use crate::parse::{self, Bytes, Parsed};
 use crate::session::{Body, Listed};
 
 /// Recipients that an entry names at most.
 const RECIPIENTS: usize = 100;
+/// The compressed bytes of messages that are larger than this are not kept in memory beside them.
+const SPOOLED: usize = 4 << 20;
 /// Characters of the subject that an entry keeps.
 const SUBJECT: usize = 1000;
 
@@ -38,6 +42,8 @@ pub struct Origin {
     pub mode: Mode,
     /// Which messages keep their bytes.
     pub raw: RawPolicy,
+    /// Where files without a name may be made, for what is too large to be in memory twice.
+    pub spool: Option<PathBuf>,
 }
 
 /// When a batch was asked for and how long it took.
@@ -111,13 +117,44 @@ pub fn prepare(origin: &Origin, listed: &Listed, body: &Body, fetched: Fetched) 
         entry,
         document: json,
         raw: if keep {
-            Frame::encode(header, &body.bytes)?
+            frame(origin, header, &body.bytes)?
         } else {
             Frame::bare(Header { kept: false, ..header })
         },
         keep,
-        attachments: attachments.into_iter().map(|a| (a.blob_id, a.bytes)).collect(),
+        attachments: attachments
+            .into_iter()
+            .map(|a| Ok((a.blob_id, content(origin, a.bytes, &body.bytes)?)))
+            .collect::<io::Result<_>>()?,
     })
+}
+
+/// The compressed bytes: those of a large message in a file, where one can be had.
+fn frame(origin: &Origin, header: Header, bytes: &[u8]) -> io::Result<Frame> {
+    let spool = origin.spool.as_deref().filter(|_| bytes.len() >= SPOOLED);
+    if let Some(spool) = spool.and_then(|folder| Spool::new(folder).ok())
+        && let Ok(frame) = Frame::encode_to(spool, header.clone(), bytes)
+    {
+        return Ok(frame);
+    }
+    Frame::encode(header, bytes)
+}
+
+/// The content of an attachment: what is decoded only now goes to a file, where one can be had.
+fn content(origin: &Origin, bytes: Bytes, raw: &[u8]) -> io::Result<Content> {
+    let encoded = match bytes {
+        Bytes::Here(bytes) => return Ok(bytes.into()),
+        Bytes::Later(encoded) => encoded,
+    };
+    if let Some(mut spool) = origin.spool.as_deref().and_then(|folder| Spool::new(folder).ok())
+        && encoded.decode(raw, &mut spool).is_ok()
+        && let Ok(content) = spool.finish()
+    {
+        return Ok(content);
+    }
+    let mut bytes = Vec::new();
+    encoded.decode(raw, &mut bytes)?;
+    Ok(bytes.into())
 }
 
 /// Makes a message ready that is known from an earlier generation: its document is the one of then, its bytes lie where

@@ -30,12 +30,16 @@ mod walk;
 mod words;
 
 use std::borrow::Cow;
+use std::io::{self, Write};
+use std::ops::Range;
 
 use memchr::memchr;
 use vigie_common::document::{Code, Defect, Document, Header, Parse, Part, Raw, Schema, Status, Vigie};
 use vigie_common::id::{BlobId, Id};
 
 use self::defects::Defects;
+use self::transfer::Encoding;
+use self::tree::Found;
 
 /// Grows whenever the same bytes would give another document.
 const WALKER: u32 = 1;
@@ -52,10 +56,69 @@ pub struct Parsed {
 /// Decoded content of an attachment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attachment {
-    /// SHA-256 of `bytes`.
+    /// SHA-256 of the decoded content.
     pub blob_id: BlobId,
     /// The content.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
+}
+
+/// The content of an attachment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bytes {
+    /// Decoded.
+    Here(Vec<u8>),
+    /// So much that it is not to be there twice: it is decoded from the message once that is all that is left to do.
+    Later(Encoded),
+}
+
+/// Content within the bytes of its message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    range: Range<usize>,
+    encoding: Encoding,
+}
+
+impl Encoded {
+    /// Decodes it from the bytes that were parsed.
+    ///
+    /// # Errors
+    /// Of `out`.
+    pub fn decode(&self, raw: &[u8], out: &mut impl Write) -> io::Result<()> {
+        let content = raw.get(self.range.clone()).unwrap_or_default();
+        match self.encoding.decode_to(content, |piece| out.write_all(piece)) {
+            Some(done) => done.map(drop),
+            None => out.write_all(&self.encoding.decode(content).0),
+        }
+    }
+}
+
+impl Attachment {
+    /// What was walked are the bytes themselves, unless their line ends had to be made others.
+    fn of(found: Found<'_>, raw: &[u8]) -> Self {
+        let bytes = match found.later {
+            None => Bytes::Here(found.bytes),
+            Some((encoding, content)) => {
+                let start = content.as_ptr().addr().wrapping_sub(raw.as_ptr().addr());
+                let range = start..start.saturating_add(content.len());
+                match raw.get(range.clone()) {
+                    Some(there) if std::ptr::eq(there, content) => Bytes::Later(Encoded { range, encoding }),
+                    _ => Bytes::Here(encoding.decode(content).0.into_owned()),
+                }
+            }
+        };
+        Self { blob_id: found.blob_id, bytes }
+    }
+
+    /// All of it.
+    #[cfg(test)]
+    pub(crate) fn decoded(&self, raw: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        match &self.bytes {
+            Bytes::Here(bytes) => out.clone_from(bytes),
+            Bytes::Later(encoded) => encoded.decode(raw, &mut out).unwrap(),
+        }
+        out
+    }
 }
 
 /// Makes the document of a message.
@@ -66,7 +129,8 @@ pub fn parse(raw: &[u8]) -> Parsed {
     let text = with_line_feeds(raw);
     let walked = walk::walk(&text, message_start(&text, &mut defects), &mut defects);
     fields::fill(&mut document, &walked.header, &mut defects);
-    let attachments = tree::fill(&mut document, walked.nodes, &mut defects);
+    let found = tree::fill(&mut document, walked.nodes, &mut defects);
+    let attachments = found.into_iter().map(|found| Attachment::of(found, raw)).collect();
     let defects = defects.into_vec();
     let status = if defects.is_empty() { Status::Ok } else { Status::Partial };
     document.vigie.parse = Parse { status, walker: WALKER, defects };

@@ -267,8 +267,8 @@ impl Task {
         let (mut bytes, mut files) = (0, 0);
         let mut add = |mut round: Round, answer| {
             for message in &round.messages {
-                let attached: usize = message.attachments.iter().map(|(_, a)| a.len()).sum();
-                bytes += message.document.len() + message.raw.compressed() + attached;
+                let attached: usize = message.attachments.iter().map(|(_, a)| a.in_memory()).sum();
+                bytes += message.document.len() + message.raw.in_memory() + attached;
                 files += 1 + message.attachments.len();
             }
             parts.push(((round.messages.len(), round.changes.len(), round.events.len()), answer));

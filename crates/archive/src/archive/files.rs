@@ -1,5 +1,6 @@
 //! New files: made in `.tmp`, then renamed.
 
+use std::fs::File;
 use std::time::Duration;
 
 use super::timed;
@@ -16,14 +17,14 @@ pub(crate) struct NewFile {
     /// Whether something of that name is there, to be replaced.
     pub(crate) over: bool,
     /// Its content.
-    pub(crate) content: Content,
+    pub(crate) origin: Origin,
     /// Its name in `.tmp`, once it was made.
     pub(crate) tmp: String,
 }
 
 /// What a file is made of.
 #[derive(Debug)]
-pub(crate) enum Content {
+pub(crate) enum Origin {
     /// The document of the message at this place of the round.
     Document(usize),
     /// The attachment at the second place in the message at the first.
@@ -32,16 +33,18 @@ pub(crate) enum Content {
     Made(Vec<u8>),
 }
 
-impl Content {
-    fn of<'a>(&'a self, round: &'a Round) -> &'a [u8] {
-        let bytes = match self {
-            Self::Document(at) => round.messages.get(*at).map(|message| &message.document),
-            Self::Attachment(at, number) => {
-                round.messages.get(*at).and_then(|message| message.attachments.get(*number)).map(|(_, a)| a)
+impl Origin {
+    fn write(&self, root: &Root, file: &File, name: &str, round: &Round) -> Result<(), Error> {
+        let message = |at: &usize| round.messages.get(*at);
+        match self {
+            Self::Document(at) => {
+                message(at).map_or(Ok(()), |message| root.write(file, name, &message.document))
             }
-            Self::Made(bytes) => Some(bytes),
-        };
-        bytes.map(Vec::as_slice).unwrap_or_default()
+            Self::Attachment(at, number) => message(at)
+                .and_then(|message| message.attachments.get(*number))
+                .map_or(Ok(()), |(_, content)| root.copy(file, name, content)),
+            Self::Made(bytes) => root.write(file, name, bytes),
+        }
     }
 }
 
@@ -68,7 +71,7 @@ impl Files {
             new.tmp = format!("{}/{}", layout::TMP, self.made);
             self.pending.push(new.tmp.clone());
             let file = root.create(&new.tmp)?;
-            root.write(&file, &new.tmp, new.content.of(round))?;
+            new.origin.write(root, &file, &new.tmp, round)?;
             if each {
                 timed(took, || root.sync_file(&file, &new.tmp))?;
             }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use serde::Deserialize;
 use vigie_common::id::{BlobId, Id};
 
-use super::files::{Content, NewFile};
+use super::files::{NewFile, Origin};
 use crate::catalog::{self, BlobRow, Catalog};
 use crate::disk::{Folders, Root, parent};
 use crate::error::Error;
@@ -115,9 +115,9 @@ impl Plan {
                 _ => {}
             }
             ids.insert(entry.id.clone(), entry.blob_id.clone());
-            let content = Content::Document(at);
-            plan.files.push(NewFile { target: path.clone(), over, content, tmp: String::new() });
-            for (number, (blob, bytes)) in message.attachments.iter().enumerate() {
+            let origin = Origin::Document(at);
+            plan.files.push(NewFile { target: path.clone(), over, origin, tmp: String::new() });
+            for (number, (blob, content)) in message.attachments.iter().enumerate() {
                 if before.is_some_and(|before| before.attachments.contains(blob)) {
                     continue;
                 }
@@ -126,9 +126,9 @@ impl Plan {
                 {
                     let target = layout::attachment(blob);
                     let over = taken(&target)?;
-                    let content = Content::Attachment(at, number);
-                    plan.files.push(NewFile { target, over, content, tmp: String::new() });
-                    plan.attachments.push((blob.clone(), bytes.len() as u64));
+                    let origin = Origin::Attachment(at, number);
+                    plan.files.push(NewFile { target, over, origin, tmp: String::new() });
+                    plan.attachments.push((blob.clone(), content.len()));
                 }
             }
             let key = (entry.account.clone(), entry.blob_id.clone());
@@ -170,8 +170,8 @@ impl Plan {
             }
             for (target, bytes) in files {
                 let over = root.exists(&target)?;
-                let content = Content::Made(bytes);
-                self.files.push(NewFile { target, over, content, tmp: String::new() });
+                let origin = Origin::Made(bytes);
+                self.files.push(NewFile { target, over, origin, tmp: String::new() });
             }
         }
         Ok(())
@@ -197,7 +197,7 @@ impl Plan {
             {
                 segments.last(root, name, recorded)?;
             }
-            let frame: &[u8] = if new.append { &message.raw.body } else { &[] };
+            let frame = new.append.then_some(&message.raw.body);
             let mut header = message.raw.header.clone();
             header.same = new.same;
             header.kept = new.same || new.append;
@@ -205,7 +205,7 @@ impl Plan {
             header.write(&mut bytes).map_err(|e| Error::disk("write the header of", &new.path, e))?;
             let place = (entry.account.as_str(), month.as_str());
             let (name, offset) = segments.append(root, folders, place, &bytes, frame)?;
-            new.place = new.append.then_some((name, offset, frame.len() as u64));
+            new.place = frame.map(|frame| (name, offset, frame.len()));
         }
         Ok(())
     }

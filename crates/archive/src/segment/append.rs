@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
 
+use crate::content::Content;
 use crate::disk::{Folders, Root, parent};
 use crate::error::Error;
 use crate::layout;
@@ -106,7 +107,7 @@ impl Segments {
         folders: &mut Folders,
         (account, month): (&str, &str),
         header: &[u8],
-        frame: &[u8],
+        frame: Option<&Content>,
     ) -> Result<(SegmentName, u64), Error> {
         let mut open = match self.places.remove(account) {
             Some(Place::Open(open)) if open.name.month.as_str() >= month && open.end < roll(ROLL) => open,
@@ -245,16 +246,18 @@ impl Segments {
 }
 
 impl Open {
-    fn append(&mut self, root: &Root, header: &[u8], frame: &[u8]) -> Result<u64, Error> {
+    fn append(&mut self, root: &Root, header: &[u8], frame: Option<&Content>) -> Result<u64, Error> {
         self.gathered.extend_from_slice(header);
         let begin = self.end + header.len() as u64;
-        if frame.len() >= GATHER {
-            self.flush(root)?;
-            root.write(&self.file, &self.name.path(), frame)?;
-        } else {
-            self.gathered.extend_from_slice(frame);
+        match frame {
+            Some(Content::Memory(bytes)) if bytes.len() < GATHER => self.gathered.extend_from_slice(bytes),
+            Some(large) => {
+                self.flush(root)?;
+                root.copy(&self.file, &self.name.path(), large)?;
+            }
+            None => {}
         }
-        self.end = begin + frame.len() as u64;
+        self.end = begin + frame.map_or(0, Content::len);
         if self.gathered.len() >= GATHER {
             self.flush(root)?;
         }

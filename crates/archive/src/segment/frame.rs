@@ -1,12 +1,14 @@
 //! One pair: its header, and its bytes as a zstd frame.
 
 use std::cell::RefCell;
-use std::io;
+use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 use vigie_common::document::Source;
 use vigie_common::id::{BlobId, Id};
 use zstd::bulk::Compressor;
+
+use crate::content::{Content, Spool};
 
 /// Compression beyond this costs more time than it saves room: most of a mail is base64.
 const LEVEL: i32 = 1;
@@ -65,12 +67,12 @@ impl Header {
 }
 
 /// A pair made ready to be appended; made off the store thread, because compressing takes time.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Frame {
     /// Its header.
     pub header: Header,
     /// Its bytes as one zstd frame; empty where none are kept.
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Content,
 }
 
 impl Frame {
@@ -92,19 +94,38 @@ impl Frame {
         })?;
         // Room was made for the worst case, and the frame may wait for its round.
         body.shrink_to_fit();
-        Ok(Self { header, body })
+        Ok(Self { header, body: body.into() })
+    }
+
+    /// The same in a file, for bytes that are too many to be there twice.
+    ///
+    /// # Errors
+    /// From the file.
+    pub fn encode_to(mut spool: Spool, header: Header, bytes: &[u8]) -> io::Result<Self> {
+        let mut encoder = zstd::stream::write::Encoder::new(&mut spool, LEVEL)?;
+        encoder.include_checksum(true)?;
+        encoder.set_pledged_src_size(Some(bytes.len() as u64))?;
+        encoder.write_all(bytes)?;
+        encoder.finish()?;
+        Ok(Self { header, body: spool.finish()? })
     }
 
     /// A header without bytes, for a message whose bytes are not to be kept.
     #[must_use]
     pub const fn bare(header: Header) -> Self {
-        Self { header, body: Vec::new() }
+        Self { header, body: Content::Memory(Vec::new()) }
     }
 
     /// Octets of the compressed bytes.
     #[must_use]
-    pub const fn compressed(&self) -> usize {
+    pub fn compressed(&self) -> u64 {
         self.body.len()
+    }
+
+    /// How many of them are in memory.
+    #[must_use]
+    pub fn in_memory(&self) -> usize {
+        self.body.in_memory()
     }
 }
 

@@ -222,7 +222,7 @@ impl Mail {
             attachments: self
                 .attachments
                 .iter()
-                .map(|content| (BlobId::of(content.as_bytes()), content.as_bytes().to_vec()))
+                .map(|content| (BlobId::of(content.as_bytes()), content.as_bytes().to_vec().into()))
                 .collect(),
         }
     }

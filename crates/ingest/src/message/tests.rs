@@ -17,6 +17,7 @@ fn origin() -> Origin {
         generation: 0,
         mode: Mode::Live,
         raw: RawPolicy::Always,
+        spool: None,
     }
 }
 

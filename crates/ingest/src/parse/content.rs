@@ -1,20 +1,25 @@
 //! Decodes the content of the leaves: bytes, their hash, and the text of text parts.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 
 use memchr::memchr;
+use sha2::{Digest, Sha256};
 use vigie_common::document::{BodyValue, Code};
 use vigie_common::id::BlobId;
 
 use super::defects::{Defects, quote};
+use super::transfer::Encoding;
 use super::walk::Node;
 use super::{charsets, limits};
 
 /// The decoded content of a leaf.
 #[derive(Debug)]
 pub(crate) struct Content<'a> {
-    /// The bytes.
+    /// The bytes; none where they are [left](Self::later) for later.
     pub(crate) bytes: Cow<'a, [u8]>,
+    /// They are too many to be there twice: how they are encoded, and what they are decoded from.
+    pub(crate) later: Option<(Encoding, &'a [u8])>,
     /// What could not be decoded, for a person.
     pub(crate) error: Option<&'static str>,
     /// The text, where the part is one.
@@ -23,6 +28,9 @@ pub(crate) struct Content<'a> {
 
 /// Decodes the content of a leaf, and writes down in its part what that tells.
 pub(crate) fn decode<'a>(node: &mut Node<'a>, defects: &mut Defects) -> Content<'a> {
+    if let Some(content) = large(node, defects) {
+        return content;
+    }
     let (bytes, code) = node.encoding.decode(node.content);
     let error = code.map(explain);
     if let (Some(code), Some(error)) = (code, error) {
@@ -35,7 +43,27 @@ pub(crate) fn decode<'a>(node: &mut Node<'a>, defects: &mut Defects) -> Content<
         text.is_encoding_problem |= code.is_some();
         text
     });
-    Content { bytes, error, text }
+    Content { bytes, later: None, error, text }
+}
+
+/// A large leaf that is no text is hashed while it is decoded, and kept as it is.
+fn large<'a>(node: &mut Node<'a>, defects: &mut Defects) -> Option<Content<'a>> {
+    if node.content.len() < limits::TWICE || node.part.charset.is_some() {
+        return None;
+    }
+    let (mut hash, mut size) = (Sha256::new(), 0);
+    let Ok(code) = node.encoding.decode_to(node.content, |piece| {
+        hash.update(piece);
+        size += piece.len() as u64;
+        Ok::<_, Infallible>(())
+    })?;
+    let error = code.map(explain);
+    if let (Some(code), Some(error)) = (code, error) {
+        defects.note_in(&node.id, code, error);
+    }
+    node.part.size = size;
+    node.part.blob_id = Some(BlobId::from_digest(&hash.finalize().into()));
+    Some(Content { bytes: Cow::Borrowed(&[]), later: Some((node.encoding, node.content)), error, text: None })
 }
 
 const fn explain(code: Code) -> &'static str {

@@ -16,6 +16,8 @@ pub(crate) const ADDRESSES: usize = 1_000;
 pub(crate) const IDS: usize = 1_000;
 /// Bytes of text kept of one part.
 pub(crate) const BODY: usize = 1024 * 1024;
+/// A part of so many bytes is not there decoded and encoded at once.
+pub(crate) const TWICE: usize = 4 << 20;
 /// Bytes of a name or another text that describes a part.
 pub(crate) const LABEL: usize = 1_024;
 /// Parameters of one field, continuations counted.

@@ -2,10 +2,10 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use vigie_common::document::{Document, Part, Status};
+use vigie_common::document::{Code, Document, Part, Status};
 use vigie_common::id::{BlobId, Id};
 
-use super::{Parsed, failed, limits, parse, set_paths};
+use super::{Bytes, Encoding, Parsed, failed, limits, parse, set_paths};
 
 /// Checks a document and its attachments against the bytes that they were made from.
 #[track_caller]
@@ -18,15 +18,16 @@ pub(super) fn holds(raw: &[u8], parsed: &Parsed) {
     let json = serde_json::to_string(document).unwrap();
     assert_eq!(&serde_json::from_str::<Document>(&json).unwrap(), document);
 
-    let kept: usize = parsed.attachments.iter().map(|attachment| attachment.bytes.len()).sum();
+    let kept: usize = parsed.attachments.iter().map(|attachment| attachment.decoded(raw).len()).sum();
     assert!(kept <= raw.len(), "{kept} bytes of attachments in {}", raw.len());
     for part in &document.attachments {
         let mut of_it = parsed.attachments.iter().filter(|a| Some(&a.blob_id) == part.blob_id.as_ref());
         let (Some(content), None) = (of_it.next(), of_it.next()) else {
             panic!("{part:?} has not one content")
         };
-        assert_eq!(BlobId::of(&content.bytes), content.blob_id);
-        assert_eq!(content.bytes.len() as u64, part.size);
+        let bytes = content.decoded(raw);
+        assert_eq!(BlobId::of(&bytes), content.blob_id);
+        assert_eq!(bytes.len() as u64, part.size);
         assert_eq!(part.sha256.as_deref(), Some(content.blob_id.hex()));
     }
 
@@ -158,4 +159,35 @@ fn paths_are_of_attachments_alone() {
     assert_eq!(document.attachments[0].name.as_deref(), Some("aä.pdf"));
     assert!(document.text_body.iter().chain(&document.html_body).all(|part| part.path.is_none()));
     assert_eq!((document.text_body.len(), document.html_body.len()), (1, 1));
+}
+
+/// What is too large to be there twice is the same as what is decoded at once, whatever is wrong with it.
+#[test]
+fn large_parts_are_decoded_later_and_alike() {
+    let line = format!("{}\r\n", "QUJD".repeat(19));
+    let long = line.repeat(limits::TWICE / line.len() + 2);
+    for (encoding, content, code) in [
+        ("base64", long.clone(), None),
+        ("base64", format!("{long}QQ"), Some(Code::Base64Truncated)),
+        ("base64", format!("{long}!QUI="), Some(Code::Base64Invalid)),
+        ("8bit", long.clone(), None),
+        ("x-odd", long.clone(), Some(Code::UnknownEncoding)),
+        ("quoted-printable", long.clone(), None),
+    ] {
+        let raw = format!(
+            "Content-Type: image/png\r\nContent-Disposition: attachment\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n{content}"
+        );
+        let parsed = parse(raw.as_bytes());
+        let later = matches!(parsed.attachments[0].bytes, Bytes::Later(_));
+        assert_eq!(later, encoding != "quoted-printable", "{encoding}");
+        let (bytes, found) = Encoding::of(encoding).decode(content.as_bytes());
+        assert_eq!(parsed.attachments[0].decoded(raw.as_bytes()), *bytes, "{encoding}");
+        assert_eq!(found, code, "{encoding}");
+        assert_eq!(parsed.attachments[0].blob_id, BlobId::of(&bytes));
+        assert!(code.is_none_or(|code| parsed.document.vigie.parse.defects.iter().any(|d| d.code == code)));
+        // Line ends that had to be made others: there are no such bytes in the message.
+        let raw = raw.replace("\r\n", "\r");
+        let parsed = parse(raw.as_bytes());
+        assert_eq!(BlobId::of(&parsed.attachments[0].decoded(raw.as_bytes())), parsed.attachments[0].blob_id);
+    }
 }

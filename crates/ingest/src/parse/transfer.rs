@@ -7,6 +7,9 @@ use mailparse::body::Body;
 use memchr::{memchr, memchr2};
 use vigie_common::document::Code;
 
+/// What is decoded at once where content is decoded in pieces.
+const PIECE: usize = 48 << 10;
+
 /// How a part's content is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {
@@ -33,6 +36,21 @@ impl Encoding {
             Self::Identity
         } else {
             Self::Unknown
+        }
+    }
+
+    /// Decodes `content` piece by piece, so that it is never there twice; and says what could not be. None for an encoding
+    /// of which that is not known.
+    pub(crate) fn decode_to<E>(
+        self,
+        content: &[u8],
+        mut each: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Option<Result<Option<Code>, E>> {
+        match self {
+            Self::Identity => Some(each(content).map(|()| None)),
+            Self::Unknown => Some(each(content).map(|()| Some(Code::UnknownEncoding))),
+            Self::Base64 => Some(base64_to(content, each)),
+            Self::QuotedPrintable => None,
         }
     }
 
@@ -64,6 +82,19 @@ pub(crate) fn base64(content: &[u8]) -> (Cow<'_, [u8]>, Option<Code>) {
 
 fn base64_leniently(content: &[u8]) -> (Vec<u8>, Option<Code>) {
     let mut out = Vec::with_capacity(content.len() / 4 * 3 + 3);
+    let Ok(problem) = base64_to(content, |piece| {
+        out.extend_from_slice(piece);
+        Ok::<_, std::convert::Infallible>(())
+    });
+    (out, problem)
+}
+
+/// Decodes base64 piece by piece, and says what could not be.
+///
+/// # Errors
+/// Of `each`.
+fn base64_to<E>(content: &[u8], mut each: impl FnMut(&[u8]) -> Result<(), E>) -> Result<Option<Code>, E> {
+    let mut out = Vec::with_capacity(PIECE + 3);
     let (mut group, mut held, mut stray) = (0u32, 0, false);
     let mut rest = content.iter();
     let mut padded = false;
@@ -89,6 +120,10 @@ fn base64_leniently(content: &[u8]) -> (Vec<u8>, Option<Code>) {
             let [_, a, b, c] = group.to_be_bytes();
             out.extend([a, b, c]);
             (group, held) = (0, 0);
+            if out.len() >= PIECE {
+                each(&out)?;
+                out.clear();
+            }
         }
     }
     let [_, a, b, _] = (group << (6 * (4 - held.min(4)))).to_be_bytes();
@@ -97,14 +132,14 @@ fn base64_leniently(content: &[u8]) -> (Vec<u8>, Option<Code>) {
         3 => out.extend([a, b]),
         _ => {}
     }
+    each(&out)?;
     // Padding ends the content; more than padding after it is not part of it.
     stray |= rest.any(|byte| !byte.is_ascii_whitespace() && *byte != b'=');
-    let problem = if stray {
+    Ok(if stray {
         Some(Code::Base64Invalid)
     } else {
         (held != 0 && !padded).then_some(Code::Base64Truncated)
-    };
-    (out, problem)
+    })
 }
 
 /// Decodes quoted-printable line by line; line ends stay as they are, invalid escapes too.

@@ -3,19 +3,30 @@
 use std::collections::BTreeSet;
 
 use vigie_common::document::{Document, Part};
+use vigie_common::id::BlobId;
 
 use super::content::{self, Content};
 use super::defects::Defects;
+use super::transfer::Encoding;
 use super::walk::Node;
-use super::{Attachment, bodies, names, preview};
+use super::{bodies, names, preview};
+
+/// The content of an attachment.
+pub(crate) struct Found<'a> {
+    /// SHA-256 of it, decoded.
+    pub(crate) blob_id: BlobId,
+    pub(crate) bytes: Vec<u8>,
+    /// Where it is too large to be there twice.
+    pub(crate) later: Option<(Encoding, &'a [u8])>,
+}
 
 /// Fills in everything that the parts tell, and returns the content of the attachments.
-pub(crate) fn fill(
+pub(crate) fn fill<'a>(
     document: &mut Document,
-    mut nodes: Vec<Node<'_>>,
+    mut nodes: Vec<Node<'a>>,
     defects: &mut Defects,
-) -> Vec<Attachment> {
-    let mut contents: Vec<Option<Content<'_>>> =
+) -> Vec<Found<'a>> {
+    let mut contents: Vec<Option<Content<'a>>> =
         nodes.iter_mut().map(|node| (!node.is_multipart).then(|| content::decode(node, defects))).collect();
     let bodies = bodies::sort(&nodes);
 
@@ -48,7 +59,11 @@ pub(crate) fn fill(
         part.safe_name = part.name.as_deref().map(names::safe);
         part.decode_error = content.error.map(str::to_owned);
         if known.insert(blob_id.clone()) {
-            attachments.push(Attachment { blob_id, bytes: std::mem::take(&mut content.bytes).into_owned() });
+            attachments.push(Found {
+                blob_id,
+                bytes: std::mem::take(&mut content.bytes).into_owned(),
+                later: content.later,
+            });
         }
     }
     for (node, content) in nodes.iter().zip(&mut contents) {

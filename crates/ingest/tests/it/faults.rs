@@ -156,7 +156,7 @@ async fn a_hostile_literal_is_refused_in_little_memory() {
 }
 
 /// High-water mark of the memory of a process, in KiB.
-fn peak_memory(pid: u32) -> u64 {
+pub(crate) fn peak_memory(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap();
     line.split_ascii_whitespace().nth(1).unwrap().parse().unwrap()

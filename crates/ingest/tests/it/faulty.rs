@@ -265,13 +265,14 @@ impl Drop for Life {
 }
 
 fn shared(archive: Archive) -> (Shared, std::thread::JoinHandle<()>) {
-    let board = Board::default();
+    let (board, spool) = (Board::default(), archive.spool());
     let (store, thread, _) = store::start(archive, 0, board.clone(), Beat::default()).unwrap();
     let shared = Shared {
         store,
         room: Arc::new(Semaphore::new(ROOM)),
         parsers: Arc::new(Semaphore::new(2)),
         raw: RawPolicy::Always,
+        spool,
         progress: Arc::new(Progress::default()),
         board,
         beats: Beats::default(),

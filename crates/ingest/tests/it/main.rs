@@ -24,6 +24,7 @@ mod health;
 mod hostile;
 mod idle;
 mod kill;
+mod large;
 mod limits;
 mod messages;
 mod oauth;
