@@ -6,11 +6,12 @@ mod pace;
 mod plan;
 mod record;
 mod recover;
+mod restore;
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use vigie_common::document::MailboxSource;
@@ -25,6 +26,7 @@ use self::plan::{Names, Plan};
 use self::record::Mailboxes;
 use crate::catalog::{self, Catalog};
 use crate::disk::{Folders, Root, clock};
+use crate::rebuild::Rebuilder;
 use crate::segment::Segments;
 use crate::{
     Change, Committed, Earlier, Error, MailboxId, MailboxView, RawPolicy, Round, Shortage, SyncTiming, Way,
@@ -63,6 +65,14 @@ pub struct Archive {
     pace: Pace,
     /// A round whose files have their names, and which is not recorded yet.
     on_the_way: Option<OnTheWay>,
+    version: String,
+    /// Mailboxes that have their numbers, so that they keep them in a catalog made anew.
+    names: Vec<catalog::Named>,
+    rebuilder: Option<Box<dyn Rebuilder>>,
+    /// The catalog could not be made anew yet: why that is due.
+    lost: Option<String>,
+    /// When it was made anew.
+    rebuilt: Option<Instant>,
     /// Let go last.
     _lock: Lock,
 }
@@ -74,14 +84,28 @@ impl Archive {
     /// [`Error::Locked`] when another process writes; [`Error::Newer`], [`Error::Damaged`] for the catalog;
     /// [`Error::Denied`], [`Error::Full`], [`Error::Failed`] from the disk.
     pub fn open(settings: &Settings, version: &str) -> Result<Self, Error> {
+        Self::begin(settings, version, None)
+    }
+
+    /// The same; a catalog that is missing or damaged, now or later, is set aside and made anew.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), but [`Error::Damaged`].
+    pub fn open_or_rebuild(
+        settings: &Settings,
+        version: &str,
+        rebuilder: Box<dyn Rebuilder>,
+    ) -> Result<Self, Error> {
+        Self::begin(settings, version, Some(rebuilder))
+    }
+
+    fn begin(
+        settings: &Settings,
+        version: &str,
+        mut rebuilder: Option<Box<dyn Rebuilder>>,
+    ) -> Result<Self, Error> {
         let root = Root::open(&settings.root)?;
         let lock = lock::take(&root)?;
-        // SQLite would make it readable for everybody.
-        if !root.exists(layout::CATALOG)? {
-            drop(root.open_or_create(layout::CATALOG)?);
-        }
-        root.sync_folder("")?;
-        let catalog = Catalog::open(root.path(), version)?;
         let mut folders = Folders::default();
         let all = [layout::MESSAGES, layout::RAW, layout::ATTACHMENTS, layout::QUARANTINE, layout::TMP];
         all.iter().try_for_each(|folder| folders.ensure(&root, folder))?;
@@ -90,21 +114,18 @@ impl Archive {
         for name in root.list(layout::TMP)? {
             root.remove(&format!("{}/{name}", layout::TMP))?;
         }
-        recover::recover(&root, &catalog, &mut folders)?;
-        quarantine::sweep(&root, &catalog)?;
-        let tx = catalog.begin()?;
-        let (pid, now) = (std::process::id(), vigie_common::clock::now());
-        catalog::set_writer(&tx, pid, version, now).map_err(|e| catalog.error("write", e))?;
-        catalog.commit(tx)?;
-        if settings.raw != RawPolicy::Always {
-            tracing::warn!(
-                policy = ?settings.raw,
-                "not every message keeps its exact bytes: those without cannot be exported or parsed anew"
-            );
-        }
-        Ok(Self {
+        let (catalog, anew) = match &mut rebuilder {
+            Some(rebuilder) => restore::open(&root, version, rebuilder.as_mut())?,
+            None => {
+                create_catalog(&root)?;
+                (Catalog::open(root.path(), version)?, None)
+            }
+        };
+        let mut archive = Self {
+            names: Vec::new(),
             root,
             catalog,
+            version: version.to_owned(),
             min_free: settings.min_free,
             folders,
             segments: Segments::default(),
@@ -112,8 +133,35 @@ impl Archive {
             mailboxes: Mailboxes::default(),
             pace: Pace::default(),
             on_the_way: None,
+            rebuilder,
+            lost: None,
+            rebuilt: anew.as_ref().map(|_| clock()),
             _lock: lock,
-        })
+        };
+        archive.healing(|archive| {
+            recover::recover(&archive.root, &archive.catalog, &mut archive.folders)?;
+            quarantine::sweep(&archive.root, &archive.catalog)?;
+            archive.names = archive.catalog.get(catalog::all_mailboxes)?;
+            archive.sign()
+        })?;
+        if let Some(anew) = anew {
+            archive.remake(anew)?;
+        }
+        if settings.raw != RawPolicy::Always {
+            tracing::warn!(
+                policy = ?settings.raw,
+                "not every message keeps its exact bytes: those without cannot be exported or parsed anew"
+            );
+        }
+        Ok(archive)
+    }
+
+    /// Says in the catalog who writes.
+    fn sign(&self) -> Result<(), Error> {
+        let tx = self.catalog.begin()?;
+        let (pid, now) = (std::process::id(), vigie_common::clock::now());
+        catalog::set_writer(&tx, pid, &self.version, now).map_err(|e| self.catalog.error("write", e))?;
+        self.catalog.commit(tx)
     }
 
     /// Makes a round durable, then records it.
@@ -125,6 +173,10 @@ impl Archive {
     /// # Errors
     /// Nothing is recorded then, nor is what was on its way; commit the same round again when the cause is gone.
     pub fn commit(&mut self, round: &Round, now: Timestamp) -> Result<Committed, Error> {
+        self.healing(|archive| archive.commit_once(round, now))
+    }
+
+    fn commit_once(&mut self, round: &Round, now: Timestamp) -> Result<Committed, Error> {
         self.settle(now)?;
         self.tidy();
         let committed = self.alone(round, now);
@@ -273,6 +325,7 @@ impl Archive {
     /// Makes the names of a round durable, and records it.
     fn record_synced(&mut self, before: OnTheWay, now: Timestamp) -> Result<Committed, Error> {
         let OnTheWay { round, plan } = before;
+        self.root.is_in_place()?;
         let Self { root, catalog, folders, segments, mailboxes, .. } = self;
         let tx = catalog.begin()?;
         let (released, last_seq) = root.sync_whole(|| {
@@ -286,7 +339,9 @@ impl Archive {
         Ok(plan.committed(&round, last_seq))
     }
 
+    /// Whether anything can be written: the folder is where it was, and there is room.
     fn check_room(&self, round: &Round) -> Result<(), Error> {
+        self.root.is_in_place()?;
         let quarantines = || round.changes.iter().any(|change| matches!(change, Change::Quarantined { .. }));
         if round.messages.is_empty() && !quarantines() {
             return Ok(());
@@ -311,6 +366,14 @@ impl Archive {
     /// # Errors
     /// From the catalog.
     pub fn mailbox(&mut self, account: &str, mailbox: &MailboxSource) -> Result<MailboxId, Error> {
+        let id = self.healing(|archive| archive.register(account, mailbox))?;
+        if !self.names.iter().any(|(known, ..)| *known == id) {
+            self.names.push((id, account.to_owned(), mailbox.clone()));
+        }
+        Ok(id)
+    }
+
+    fn register(&self, account: &str, mailbox: &MailboxSource) -> Result<MailboxId, Error> {
         match self.catalog.get(|db| catalog::find(db, account, &mailbox.raw_name))? {
             Some((id, known)) if known == *mailbox => Ok(id),
             _ => {
@@ -327,16 +390,16 @@ impl Archive {
     ///
     /// # Errors
     /// From the catalog.
-    pub fn view(&self, mailbox: MailboxId) -> Result<MailboxView, Error> {
-        self.catalog.get(|db| catalog::view(db, mailbox))
+    pub fn view(&mut self, mailbox: MailboxId) -> Result<MailboxView, Error> {
+        self.healing(|archive| archive.catalog.get(|db| catalog::view(db, mailbox)))
     }
 
     /// All mailboxes of an account that are registered.
     ///
     /// # Errors
     /// From the catalog.
-    pub fn mailboxes(&self, account: &str) -> Result<Vec<MailboxId>, Error> {
-        self.catalog.get(|db| catalog::mailboxes(db, account))
+    pub fn mailboxes(&mut self, account: &str) -> Result<Vec<MailboxId>, Error> {
+        self.healing(|archive| archive.catalog.get(|db| catalog::mailboxes(db, account)))
     }
 
     /// Octets that the servers of an account sent within the last day, by hours since 1970.
@@ -383,11 +446,14 @@ impl Archive {
     /// Says that the writer lives, where no commit did lately.
     ///
     /// # Errors
-    /// From the catalog.
+    /// From the catalog; the archive's folder is not where it was.
     pub fn heartbeat(&mut self, now: Timestamp) -> Result<(), Error> {
-        let tx = self.catalog.begin()?;
-        catalog::heartbeat(&tx, now).map_err(|e| self.catalog.error("write", e))?;
-        self.catalog.commit(tx)
+        self.healing(|archive| {
+            archive.root.is_in_place()?;
+            let tx = archive.catalog.begin()?;
+            catalog::heartbeat(&tx, now).map_err(|e| archive.catalog.error("write", e))?;
+            archive.catalog.commit(tx)
+        })
     }
 
     /// Octets free for us on the archive's file system.
@@ -406,6 +472,14 @@ impl Drop for Archive {
             tracing::debug!(%error, "could not take the writer's name out of the catalog");
         }
     }
+}
+
+/// SQLite would make it readable for everybody.
+fn create_catalog(root: &Root) -> Result<(), Error> {
+    if !root.exists(layout::CATALOG)? {
+        drop(root.open_or_create(layout::CATALOG)?);
+    }
+    root.sync_folder("")
 }
 
 /// Adds to `took` how long the work took.

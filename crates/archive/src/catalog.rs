@@ -13,14 +13,17 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
+use vigie_common::document::MailboxSource;
 
 pub(crate) use self::blob::{BlobRow, attachment_known, blob, insert_attachment, insert_blob, locate};
 pub(crate) use self::blob::{last_segment, places, segments, set_segment};
 pub(crate) use self::change::{Refusal, apply, close, has_open};
 pub(crate) use self::coverage::{Kind, cover, ranges};
 pub(crate) use self::earlier::{earlier, stored_as, stored_in};
-pub(crate) use self::mailbox::{count, find, mailboxes, received, register, statuses, view};
-pub(crate) use self::quarantine::{is_quarantined, quarantined, release};
+pub(crate) use self::mailbox::{
+    all_mailboxes, count, find, mailboxes, received, register, register_as, set_present, statuses, view,
+};
+pub(crate) use self::quarantine::{insert_quarantined, is_quarantined, quarantined, release};
 pub(crate) use self::record::{
     Filled, before, by_id, entries, entry_count, entry_of, insert_entry, insert_event, is_at, last_seq,
     mark_of, tail,
@@ -28,6 +31,7 @@ pub(crate) use self::record::{
 pub(crate) use self::value::{micros, time};
 use crate::error::Error;
 use crate::layout;
+use crate::mailbox::MailboxId;
 use crate::reader::{Totals, Writer};
 use crate::steps::step;
 
@@ -36,6 +40,9 @@ const SCHEMA: &str = include_str!("catalog/schema.sql");
 const FORMAT: u32 = 2;
 /// What takes a catalog from a format to the next, by the format that it begins with.
 const UPGRADES: [(u32, &str); 1] = [(1, include_str!("catalog/from-1.sql"))];
+
+/// A mailbox: its number, its account, its names.
+pub(crate) type Named = (MailboxId, String, MailboxSource);
 
 /// An open catalog.
 #[derive(Debug)]
@@ -50,6 +57,12 @@ impl Catalog {
         let path = root.join(layout::CATALOG);
         let catalog = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let format = catalog.format()?;
+        // SQLite leaves alone what a later version of its own wrote. There is none: we brought it along.
+        let refuses = catalog.get(|db| db.is_readonly(rusqlite::MAIN_DB))?;
+        if refuses && std::fs::File::options().write(true).open(&catalog.path).is_ok() {
+            let what = "its header says that it must not be written".to_owned();
+            return Err(Error::Damaged { path: catalog.path, what });
+        }
         catalog
             .db
             .execute_batch(
@@ -65,6 +78,36 @@ impl Catalog {
             Some(format) => catalog.upgrade(format)?,
         }
         Ok(catalog)
+    }
+
+    /// Makes one anew, in a file that is there and empty, as fast as can be: it is of no use before it is whole. Whoever
+    /// calls this makes the file durable.
+    pub(crate) fn create(path: PathBuf, version: &str) -> Result<Self, Error> {
+        let catalog = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let quick = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -32768;";
+        catalog.db.execute_batch(quick).map_err(|e| catalog.error("prepare", e))?;
+        catalog.make(version)?;
+        Ok(catalog)
+    }
+
+    /// One that holds nothing, for as long as there is no other.
+    pub(crate) fn nowhere(root: &Path) -> Result<Self, Error> {
+        let path = root.join(layout::CATALOG);
+        let db = Connection::open_in_memory().map_err(|e| Error::sql("open", &path, e))?;
+        Ok(Self { db, path })
+    }
+
+    /// Closes it; that nothing is left to be written is certain then.
+    pub(crate) fn close(self) -> Result<(), Error> {
+        let Self { db, path } = self;
+        db.close().map_err(|(_, e)| Error::sql("close", &path, e))
+    }
+
+    /// Whether the last writer did not end in order and the machine was started since: what it wrote last may not
+    /// have reached the disk, whatever the disk said.
+    pub(crate) fn is_doubtful(&self) -> Result<bool, Error> {
+        let unfinished = self.get(writer)?.is_some();
+        Ok(unfinished && self.get(|db| db.query_row(BOOT, [], |row| row.get(0)).optional())? != boot())
     }
 
     /// Opens it for reading.
@@ -177,8 +220,17 @@ pub(crate) fn heartbeat(db: &Connection, now: Timestamp) -> rusqlite::Result<()>
     db.prepare_cached("UPDATE writer SET heartbeat = ?1")?.execute([micros(now)]).map(drop)
 }
 
+/// The start of the machine at which the last writer began.
+const BOOT: &str = "SELECT value FROM meta WHERE key = 'boot'";
+
+/// A name of this start of the machine, if it can be had.
+fn boot() -> Option<String> {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned())
+}
+
 /// Says who writes.
 pub(crate) fn set_writer(db: &Connection, pid: u32, version: &str, now: Timestamp) -> rusqlite::Result<()> {
+    db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('boot', ?1)", [boot().unwrap_or_default()])?;
     db.execute("INSERT OR REPLACE INTO writer VALUES (1, ?1, ?2, ?3, ?3)", (pid, version, micros(now)))
         .map(drop)
 }
@@ -207,9 +259,9 @@ pub(crate) fn totals(db: &Connection) -> rusqlite::Result<Totals> {
     Ok(Totals { messages, bytes, last_seq: last_seq(db)? })
 }
 
-/// What SQLite finds wrong in its file; empty when all is well.
-pub(crate) fn integrity(db: &Connection) -> rusqlite::Result<Vec<String>> {
-    let found: Vec<String> =
-        db.prepare("PRAGMA integrity_check")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+/// What SQLite finds wrong in its file; empty when all is well. `quick` leaves out whether indexes and tables agree.
+pub(crate) fn integrity(db: &Connection, quick: bool) -> rusqlite::Result<Vec<String>> {
+    let check = if quick { "PRAGMA quick_check(10)" } else { "PRAGMA integrity_check" };
+    let found: Vec<String> = db.prepare(check)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(found.into_iter().filter(|what| what != "ok").collect())
 }

@@ -65,6 +65,23 @@ impl Root {
         Ok((now.f_bavail.saturating_mul(now.f_frsize), now.f_files == 0 || now.f_favail > 0))
     }
 
+    /// Whether the folder is still where it was opened. If not, somebody has moved it or taken its file system away: what
+    /// we would write there, nobody would find.
+    pub(crate) fn is_in_place(&self) -> Result<(), Error> {
+        let gone = |why: &str| {
+            let source = io::Error::other(format!(
+                "{why}: it was moved or unmounted; put it back and the work goes on, or restart ingest"
+            ));
+            Err(Error::Failed { step: "write to", path: self.path.clone(), source })
+        };
+        match (fs::stat(&self.path), fs::fstat(&self.fd)) {
+            (Ok(there), Ok(ours)) if (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino) => Ok(()),
+            (Ok(_), Ok(_)) => gone("another folder is there now"),
+            (Err(Errno::NOENT | Errno::NOTDIR), _) => gone("the folder is not there any more"),
+            (Err(e), _) | (_, Err(e)) => Err(self.error("look at", "", e)),
+        }
+    }
+
     fn error(&self, what: &'static str, rel: &str, source: impl Into<io::Error>) -> Error {
         match Error::disk(what, self.path.join(rel), source.into()) {
             Error::Full { what: Shortage::Space, path } if self.room().is_ok_and(|(_, inodes)| !inodes) => {
@@ -78,6 +95,12 @@ impl Root {
         let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         let path = if rel.is_empty() { "." } else { rel };
         Ok(fs::openat2(&self.fd, path, flags | OFlags::CLOEXEC, mode, inside)?.into())
+    }
+
+    /// Opens what must be a file. A pipe or a device in its place is not waited for.
+    fn open_file(&self, rel: &str, flags: OFlags, mode: Mode) -> io::Result<File> {
+        let file = self.open_at(rel, flags | OFlags::NONBLOCK | OFlags::NOCTTY, mode)?;
+        if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no file")) }
     }
 
     /// Makes one folder (0700); it may be there already.
@@ -98,7 +121,7 @@ impl Root {
     pub(crate) fn create(&self, rel: &str) -> Result<File, Error> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
         step("create", rel)
-            .and_then(|()| self.open_at(rel, flags, FILE))
+            .and_then(|()| self.open_file(rel, flags, FILE))
             .map_err(|e| self.error("create", rel, e))
     }
 
@@ -106,13 +129,13 @@ impl Root {
     pub(crate) fn open_or_create(&self, rel: &str) -> Result<File, Error> {
         let flags = OFlags::RDWR | OFlags::CREATE;
         step("open", rel)
-            .and_then(|()| self.open_at(rel, flags, FILE))
+            .and_then(|()| self.open_file(rel, flags, FILE))
             .map_err(|e| self.error("open", rel, e))
     }
 
     /// Opens a file that is there for reading and writing.
     pub(crate) fn edit(&self, rel: &str) -> Result<File, Error> {
-        self.open_at(rel, OFlags::RDWR, Mode::empty()).map_err(|e| self.error("open", rel, e))
+        self.open_file(rel, OFlags::RDWR, Mode::empty()).map_err(|e| self.error("open", rel, e))
     }
 
     /// Appends to what was written to `file`, or fails as a whole.
@@ -187,22 +210,36 @@ impl Root {
 
     /// Whether a folder has this name.
     pub(crate) fn is_folder(&self, rel: &str) -> Result<bool, Error> {
+        Ok(self.stat(rel)?.is_some_and(|(kind, _)| kind == fs::FileType::Directory))
+    }
+
+    /// Whether a file has this name.
+    pub(crate) fn is_file(&self, rel: &str) -> Result<bool, Error> {
+        Ok(self.stat(rel)?.is_some_and(|(kind, _)| kind == fs::FileType::RegularFile))
+    }
+
+    /// Octets of a file; 0 if it is not there.
+    pub(crate) fn size(&self, rel: &str) -> Result<u64, Error> {
+        Ok(self.stat(rel)?.map_or(0, |(_, size)| size))
+    }
+
+    fn stat(&self, rel: &str) -> Result<Option<(fs::FileType, u64)>, Error> {
         match fs::statat(&self.fd, rel, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(fs::FileType::from_raw_mode(stat.st_mode) == fs::FileType::Directory),
-            Err(Errno::NOENT) => Ok(false),
+            Ok(stat) => Ok(Some((fs::FileType::from_raw_mode(stat.st_mode), stat.st_size.unsigned_abs()))),
+            Err(Errno::NOENT) => Ok(None),
             Err(e) => Err(self.error("look at", rel, e)),
         }
     }
 
     /// Opens a file that is there for reading.
     pub(crate) fn look_at(&self, rel: &str) -> io::Result<File> {
-        self.open_at(rel, OFlags::RDONLY, Mode::empty())
+        self.open_file(rel, OFlags::RDONLY, Mode::empty())
     }
 
     /// The whole of a file.
     pub(crate) fn read(&self, rel: &str) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
-        self.open_at(rel, OFlags::RDONLY, Mode::empty())
+        self.open_file(rel, OFlags::RDONLY, Mode::empty())
             .and_then(|mut file| file.read_to_end(&mut bytes))
             .map_err(|e| self.error("read", rel, e))?;
         Ok(bytes)

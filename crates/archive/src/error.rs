@@ -127,18 +127,44 @@ impl Error {
         }
     }
 
+    /// Whether a catalog that is damaged would explain it: what it is asked is always the same, and always right.
+    pub(crate) fn is_suspicious(&self) -> bool {
+        let Self::Failed { source, .. } = self else { return false };
+        let Some(error) = source.get_ref().and_then(|e| e.downcast_ref::<rusqlite::Error>()) else {
+            return false;
+        };
+        match error.sqlite_error() {
+            None => true,
+            Some(error) => {
+                let short = error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHORT_READ;
+                let code = error.code;
+                short
+                    || matches!(
+                        code,
+                        ErrorCode::ConstraintViolation
+                            | ErrorCode::TypeMismatch
+                            | ErrorCode::InternalMalfunction
+                    )
+            }
+        }
+    }
+
     /// From the catalog.
     pub(crate) fn sql(step: &'static str, path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_owned();
         match source.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full { what: Shortage::Space, path },
-            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            // Unknown: a table or a column is not there, though what we ask is always the same.
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) => {
                 Self::Damaged { path, what: source.to_string() }
             }
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
                 Self::Denied { step, path, source: io::Error::other(source) }
             }
             Some(_) => Self::Failed { step, path, source: io::Error::other(source) },
+            None if matches!(source, rusqlite::Error::QueryReturnedNoRows) => {
+                Self::Failed { step, path, source: io::Error::other(source) }
+            }
             // A value that is not what we write there.
             None => Self::Damaged { path, what: source.to_string() },
         }

@@ -19,6 +19,7 @@
 //! - [`segment`]: raw segments: pairs of a header and the exact bytes
 //! - [`archive`]: the one writer
 //! - [`reader`]: everybody else
+//! - [`rebuild`]: a catalog made anew from the files
 //! - [`mod@verify`]: whether all of it is there and whole
 
 pub mod archive;
@@ -30,6 +31,7 @@ pub mod layout;
 pub mod mailbox;
 pub mod quarantine;
 pub mod reader;
+pub mod rebuild;
 pub mod round;
 pub mod segment;
 mod steps;
@@ -47,6 +49,7 @@ pub use self::mailbox::{
 };
 pub use self::quarantine::{Note, Quarantined, QuarantinedUid, Try};
 pub use self::reader::{Location, Reader, Tail, Totals, Writer};
+pub use self::rebuild::{Rebuilder, Rebuilt};
 pub use self::round::{Change, Committed, Message, Round, SyncTiming, Way};
 pub use self::segment::{Frame, Header};
 #[cfg(feature = "faults")]

@@ -1,6 +1,7 @@
 //! Everybody but the writer: follow, status, metrics. Read-only.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +11,7 @@ use vigie_common::record::{Cursor, Entry, Record};
 
 use crate::catalog::{self, Catalog};
 use crate::disk::Root;
-use crate::{Error, MailboxStatus, Note, Quarantined, layout};
+use crate::{Error, MailboxStatus, Note, Quarantined, layout, segment};
 
 /// A writer that has said nothing for so long is not running.
 const SILENT: SignedDuration = SignedDuration::from_secs(30);
@@ -20,6 +21,8 @@ const SILENT: SignedDuration = SignedDuration::from_secs(30);
 pub struct Reader {
     root: Root,
     catalog: Catalog,
+    /// Which file the catalog was, when it was opened.
+    file: Option<(u64, u64)>,
 }
 
 /// Records behind a cursor.
@@ -84,8 +87,16 @@ impl Reader {
     /// # Errors
     /// [`Error::NoArchive`] if there is none (yet), [`Error::Newer`], [`Error::Damaged`].
     pub fn open(root: &Path) -> Result<Self, Error> {
+        let file = identity(root);
         let catalog = Catalog::read(root)?;
-        Ok(Self { root: Root::look(root)?, catalog })
+        Ok(Self { root: Root::look(root)?, catalog, file })
+    }
+
+    /// Whether the catalog that is open is still the archive's: it may have been made anew since, or the folder be
+    /// another one. Then open it again.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.file == identity(self.root.path())
     }
 
     /// Name of the catalog's making.
@@ -200,7 +211,7 @@ impl Reader {
         loop {
             let Some(place) = self.locate(account, blob)? else { return Ok(None) };
             let path = self.root.path().join(&place.segment);
-            let why = match self.frame(&place) {
+            let why = match segment::read(&self.root, &place) {
                 Ok(bytes) if BlobId::of(&bytes) == *blob => return Ok(Some(bytes)),
                 Ok(_) => "it does not hash to that".to_owned(),
                 Err(e) if e.kind() == io::ErrorKind::NotFound => "the segment is gone".to_owned(),
@@ -215,14 +226,10 @@ impl Reader {
             last = Some(place);
         }
     }
+}
 
-    fn frame(&self, place: &Location) -> io::Result<Vec<u8>> {
-        let mut file = self.root.look_at(&place.segment)?;
-        file.seek(SeekFrom::Start(place.offset))?;
-        let mut bytes = Vec::new();
-        // One octet more than there should be: enough to see that there is too much.
-        let decoder = zstd::stream::read::Decoder::new(file.take(place.length))?;
-        decoder.take(place.size.saturating_add(1)).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    }
+/// Which file the catalog of an archive is.
+fn identity(root: &Path) -> Option<(u64, u64)> {
+    let file = std::fs::metadata(root.join(layout::CATALOG)).ok()?;
+    Some((file.dev(), file.ino()))
 }

@@ -7,8 +7,12 @@
 
 mod append;
 mod frame;
+mod read;
 mod scan;
+mod walk;
 
 pub(crate) use self::append::{SegmentName, Segments};
 pub use self::frame::{Frame, Header};
+pub(crate) use self::read::read;
 pub use self::scan::{Ending, Pair, Scan};
+pub(crate) use self::walk::walk;

@@ -88,7 +88,7 @@ impl Check {
 
     /// The catalog itself: its pages and indexes, and so that no id is there twice.
     fn catalog_file(&mut self) -> Result<(), Error> {
-        let found = self.catalog.get(catalog::integrity)?;
+        let found = self.catalog.get(|db| catalog::integrity(db, false))?;
         for what in found {
             self.problem(layout::CATALOG, what, "stop ingest and restore the catalog from a backup");
         }

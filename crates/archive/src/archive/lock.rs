@@ -1,7 +1,7 @@
 //! The lock: one process writes.
 
 use std::fs::{File, TryLockError};
-use std::io::Read;
+use std::io::{Read, Seek};
 
 use crate::disk::Root;
 use crate::error::Error;
@@ -17,8 +17,16 @@ pub(crate) fn take(root: &Root) -> Result<Lock, Error> {
     match file.try_lock() {
         Ok(()) => {
             let lock = Lock(file);
+            let mut text = String::new();
+            let ours = (&lock.0).take(32).read_to_string(&mut text).is_ok_and(|n| n < 32);
+            if !ours || text.bytes().any(|b| !b.is_ascii_digit() && b != b'\n') {
+                // Somebody has put another file of ours in its place, say by a hard link.
+                let source = std::io::Error::other("it holds something else than a pid; remove it");
+                return Err(Error::disk("use", root.path().join(layout::LOCK), source));
+            }
             let error = |e| Error::disk("write", root.path().join(layout::LOCK), e);
             lock.0.set_len(0).map_err(error)?;
+            (&lock.0).rewind().map_err(error)?;
             root.write(&lock.0, layout::LOCK, format!("{}\n", std::process::id()).as_bytes())?;
             Ok(lock)
         }

@@ -61,6 +61,39 @@ pub(crate) fn received(db: &Connection, account: &str) -> rusqlite::Result<Vec<(
         .collect()
 }
 
+/// All mailboxes: number, account, names.
+pub(crate) fn all_mailboxes(db: &Connection) -> rusqlite::Result<Vec<super::Named>> {
+    db.prepare_cached("SELECT id, account, raw_name, name, delimiter, special_use FROM mailbox")?
+        .query_map([], |row| Ok((MailboxId(row.get(0)?), row.get(1)?, source(row)?)))?
+        .collect()
+}
+
+/// Registers a mailbox under a number that it had before.
+pub(crate) fn register_as(
+    db: &Connection,
+    id: MailboxId,
+    account: &str,
+    names: &MailboxSource,
+) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO mailbox (id, account, raw_name, name, delimiter, special_use) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute((id.0, account, &names.raw_name, &names.name, &names.delimiter, &names.special_use))
+    .map(drop)
+}
+
+/// Says which generation is the present one, as far as we know; nothing is known of the server.
+pub(crate) fn set_present(
+    db: &Connection,
+    mailbox: MailboxId,
+    of: Generation,
+    at: Timestamp,
+) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE mailbox SET uidvalidity = ?2, generation = ?3, selected_at = ?4 WHERE id = ?1")?
+        .execute((mailbox.0, of.0, of.1, micros(at)))
+        .map(drop)
+}
+
 /// Counts messages stored in a generation, which begins with them if need be.
 pub(crate) fn count(
     db: &Connection,

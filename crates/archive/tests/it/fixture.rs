@@ -4,7 +4,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use tempfile::TempDir;
-use vigie_archive::{Archive, Frame, Header, MailboxId, Message, RawPolicy, Settings, layout};
+use vigie_archive::{Archive, Frame, Header, MailboxId, Message, RawPolicy, Rebuilder, Settings, layout};
 use vigie_common::document::{
     Code, Document, Ingest, MailboxSource, Mode, Parse, Part, Raw, Source, Status, Vigie,
 };
@@ -184,9 +184,8 @@ impl Mail {
         }
     }
 
-    pub(crate) fn build(&self) -> Message {
-        let blob = BlobId::of(&self.body);
-        let entry = Entry {
+    fn entry(&self, blob: &BlobId) -> Entry {
+        Entry {
             id: self.id(),
             blob_id: blob.clone(),
             duplicate_of: None,
@@ -212,7 +211,12 @@ impl Mail {
             defects: vec![Code::NoMessageId, Code::Raw8bitHeader],
             mode: Mode::Backfill,
             path: String::new(),
-        };
+        }
+    }
+
+    pub(crate) fn build(&self) -> Message {
+        let blob = BlobId::of(&self.body);
+        let entry = self.entry(&blob);
         let header = Header::new(self.id(), blob.clone(), self.body.len() as u64, Some(self.source()));
         Message {
             entry,
@@ -226,4 +230,38 @@ impl Mail {
                 .collect(),
         }
     }
+}
+
+/// Knows of mail what this fixture makes.
+#[derive(Debug, Default)]
+pub(crate) struct Maker;
+
+impl Maker {
+    fn mail(id: &Id, source: &Source, body: &[u8]) -> Mail {
+        let account = if source.account == "two" { "two" } else { "one" };
+        let known = crate::scenario::mails().into_iter().find(|mail| mail.id() == *id);
+        known.unwrap_or_else(|| {
+            Mail { account, body: body.to_vec(), ..mail(source.uid) }.generation(source.generation)
+        })
+    }
+}
+
+impl Rebuilder for Maker {
+    fn entry(&self, document: &Document) -> Option<Entry> {
+        let mail = Self::mail(&document.id, document.vigie.source.as_ref()?, b"");
+        let size = document.size;
+        Some(Entry { size, ..mail.entry(&document.blob_id) })
+    }
+
+    fn message(&self, header: &Header, bytes: &[u8], _: Timestamp) -> std::io::Result<Message> {
+        Ok(Self::mail(&header.id, header.source.as_ref().unwrap(), bytes).build())
+    }
+
+    fn progress(&mut self, done: u64, all: u64) {
+        assert!(done <= all, "{done} of {all}");
+    }
+}
+
+pub(crate) fn open_or_rebuild(root: &Path) -> Archive {
+    Archive::open_or_rebuild(&settings(root), "1.2.3", Box::new(Maker)).unwrap()
 }

@@ -9,6 +9,7 @@ mod power;
 mod pushed;
 mod quarantine;
 mod readers;
+mod rebuilding;
 mod recovery;
 mod rounds;
 mod scenario;
