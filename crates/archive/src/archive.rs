@@ -26,7 +26,7 @@ use self::plan::{Names, Plan};
 use self::record::Mailboxes;
 use crate::catalog::{self, Catalog};
 use crate::disk::{Folders, Root, clock};
-use crate::rebuild::Rebuilder;
+use crate::rebuild::{Rebuilder, Rebuilt};
 use crate::segment::Segments;
 use crate::{
     Change, Committed, Earlier, Error, MailboxId, MailboxView, RawPolicy, Round, Shortage, SyncTiming, Way,
@@ -84,7 +84,7 @@ impl Archive {
     /// [`Error::Locked`] when another process writes; [`Error::Newer`], [`Error::Damaged`] for the catalog;
     /// [`Error::Denied`], [`Error::Full`], [`Error::Failed`] from the disk.
     pub fn open(settings: &Settings, version: &str) -> Result<Self, Error> {
-        Self::begin(settings, version, None)
+        Self::begin(settings, version, None, None).map(|(archive, _)| archive)
     }
 
     /// The same; a catalog that is missing or damaged, now or later, is set aside and made anew.
@@ -96,14 +96,28 @@ impl Archive {
         version: &str,
         rebuilder: Box<dyn Rebuilder>,
     ) -> Result<Self, Error> {
-        Self::begin(settings, version, Some(rebuilder))
+        Self::begin(settings, version, Some(rebuilder), None).map(|(archive, _)| archive)
+    }
+
+    /// The same; the catalog is made anew whatever it is, even one of a newer version: somebody asked for it.
+    ///
+    /// # Errors
+    /// As [`open_or_rebuild`](Self::open_or_rebuild), but [`Error::Newer`].
+    pub fn open_rebuilt(
+        settings: &Settings,
+        version: &str,
+        rebuilder: Box<dyn Rebuilder>,
+    ) -> Result<(Self, Rebuilt), Error> {
+        let (archive, rebuilt) = Self::begin(settings, version, Some(rebuilder), Some("that was asked for"))?;
+        Ok((archive, rebuilt.unwrap_or_default()))
     }
 
     fn begin(
         settings: &Settings,
         version: &str,
         mut rebuilder: Option<Box<dyn Rebuilder>>,
-    ) -> Result<Self, Error> {
+        why: Option<&str>,
+    ) -> Result<(Self, Option<Rebuilt>), Error> {
         let root = Root::open(&settings.root)?;
         let lock = lock::take(&root)?;
         let mut folders = Folders::default();
@@ -115,7 +129,7 @@ impl Archive {
             root.remove(&format!("{}/{name}", layout::TMP))?;
         }
         let (catalog, anew) = match &mut rebuilder {
-            Some(rebuilder) => restore::open(&root, version, rebuilder.as_mut())?,
+            Some(rebuilder) => restore::open(&root, version, why, rebuilder.as_mut())?,
             None => {
                 create_catalog(&root)?;
                 (Catalog::open(root.path(), version)?, None)
@@ -144,16 +158,14 @@ impl Archive {
             archive.names = archive.catalog.get(catalog::all_mailboxes)?;
             archive.sign()
         })?;
-        if let Some(anew) = anew {
-            archive.remake(anew)?;
-        }
+        let rebuilt = anew.map(|anew| archive.remake(anew)).transpose()?;
         if settings.raw != RawPolicy::Always {
             tracing::warn!(
                 policy = ?settings.raw,
                 "not every message keeps its exact bytes: those without cannot be exported or parsed anew"
             );
         }
-        Ok(archive)
+        Ok((archive, rebuilt))
     }
 
     /// Says in the catalog who writes.

@@ -111,6 +111,9 @@ pub enum Shortage {
     },
 }
 
+/// What to do about a catalog that is damaged.
+const ANEW: &str = "start ingest, or `vigie-ingest rebuild-catalog`: it is made anew from the files";
+
 fn holder(pid: Option<u32>) -> String {
     pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
 }
@@ -156,7 +159,7 @@ impl Error {
             Some(ErrorCode::DiskFull) => Self::Full { what: Shortage::Space, path },
             // Unknown: a table or a column is not there, though what we ask is always the same.
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) => {
-                Self::Damaged { path, what: source.to_string() }
+                Self::Damaged { path, what: format!("{source}; {ANEW}") }
             }
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
                 Self::Denied { step, path, source: io::Error::other(source) }
@@ -166,7 +169,7 @@ impl Error {
                 Self::Failed { step, path, source: io::Error::other(source) }
             }
             // A value that is not what we write there.
-            None => Self::Damaged { path, what: source.to_string() },
+            None => Self::Damaged { path, what: format!("{source}; {ANEW}") },
         }
     }
 }

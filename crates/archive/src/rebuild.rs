@@ -13,7 +13,7 @@ use std::fmt;
 use std::io;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use vigie_common::document::Document;
 use vigie_common::record::Entry;
 
@@ -43,7 +43,7 @@ pub trait Rebuilder: fmt::Debug + Send {
 }
 
 /// What became of a catalog that was made anew.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rebuilt {
     /// Messages recorded.

@@ -21,6 +21,12 @@ pub fn status(status: &str) {
     send(&[NotifyState::Status(status)]);
 }
 
+/// Starting takes longer: it moves on within `by` from now.
+pub fn extend(by: std::time::Duration, status: &str) {
+    let by = u32::try_from(by.as_micros()).unwrap_or(u32::MAX);
+    send(&[NotifyState::ExtendTimeoutUsec(by), NotifyState::Status(status)]);
+}
+
 /// The work goes on: to be said more often than the watchdog's interval, and only while it is true.
 pub fn watchdog() {
     send(&[NotifyState::Watchdog]);

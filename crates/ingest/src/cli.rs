@@ -6,6 +6,7 @@ mod follow;
 mod login;
 mod parse;
 mod quarantine;
+mod rebuild;
 mod run;
 mod schema;
 mod status;
@@ -27,6 +28,7 @@ use vigie_common::exit::Exit;
 use crate::beat::Beats;
 use crate::board::Board;
 use crate::mailbox::{ROOM, Shared};
+use crate::message::Anew;
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::{store, watcher};
@@ -64,6 +66,8 @@ enum Command {
     Quarantine(quarantine::Arguments),
     /// Check that the archive is complete and undamaged
     Verify(verify::Arguments),
+    /// Set the catalog aside and make it anew from documents and raw segments
+    RebuildCatalog(rebuild::Arguments),
     /// Log an account in at whoever gives out its access tokens, and try it
     Login(login::Arguments),
     /// Tell how old the login of an account is, and when it ends
@@ -88,6 +92,7 @@ impl Cli {
             Command::Follow(arguments) => follow::run(&self.settings()?, arguments),
             Command::Quarantine(arguments) => quarantine::run(&self.settings()?, arguments),
             Command::Verify(arguments) => verify::run(&self.settings()?, arguments),
+            Command::RebuildCatalog(arguments) => rebuild::run(&self.settings()?, arguments),
             Command::Login(arguments) => login::run(&self.settings()?, arguments),
             Command::Token(arguments) => token::run(&self.settings()?, arguments),
         }
@@ -139,14 +144,14 @@ fn open_archive(settings: &Settings, shutdown: CancellationToken) -> Result<(Sha
             "`[archive] raw` is not \"always\": messages whose bytes are not kept can never be exported, nor parsed anew"
         );
     }
-    let archive =
-        vigie_archive::Settings { root: archive.root.clone(), raw: archive.raw, min_free: archive.min_free };
-    let opened = Archive::open(&archive, env!("CARGO_PKG_VERSION")).map_err(|e| archive_failure(&e))?;
-    let spool = opened.spool();
     let (board, beats) = (Board::default(), Beats::default());
-    let (store, thread, ended) =
-        store::start(opened, archive.min_free, board.clone(), beats.begin("the store"))
-            .map_err(|e| Failure::new(Exit::Internal, e))?;
+    let beat = beats.begin("the store");
+    let anew = Box::new(Anew::new(beat.clone()));
+    let opened = Archive::open_or_rebuild(&archive_settings(settings), env!("CARGO_PKG_VERSION"), anew);
+    let opened = opened.map_err(|e| archive_failure(&e))?;
+    let spool = opened.spool();
+    let (store, thread, ended) = store::start(opened, archive.min_free, board.clone(), beat)
+        .map_err(|e| Failure::new(Exit::Internal, e))?;
     let shared = Shared {
         store,
         room: Arc::new(Semaphore::new(ROOM)),
@@ -162,6 +167,11 @@ fn open_archive(settings: &Settings, shutdown: CancellationToken) -> Result<(Sha
     Ok((shared, StoreThread { thread, ended }))
 }
 
+fn archive_settings(settings: &Settings) -> vigie_archive::Settings {
+    let archive = &settings.archive;
+    vigie_archive::Settings { root: archive.root.clone(), raw: archive.raw, min_free: archive.min_free }
+}
+
 fn archive_failure(error: &vigie_archive::Error) -> Failure {
     Failure::new(archive_exit(error), error)
 }
@@ -171,13 +181,13 @@ fn archive_exit(error: &vigie_archive::Error) -> Exit {
     match error {
         Archive::Locked { .. } => Exit::Locked,
         Archive::Full { .. } | Archive::Denied { .. } | Archive::Failed { .. } => Exit::CannotWrite,
-        Archive::NoArchive { .. } | Archive::Older { .. } => Exit::Unavailable,
+        Archive::NoArchive { .. } | Archive::Older { .. } | Archive::Damaged { .. } => Exit::Unavailable,
         Archive::Newer { .. } => Exit::Config,
         _ => Exit::Internal,
     }
 }
 
-fn exit_for(error: &crate::error::Error) -> Exit {
+pub(crate) fn exit_for(error: &crate::error::Error) -> Exit {
     use crate::error::Error;
     match error {
         Error::Credentials { .. } | Error::Token { .. } | Error::Secret(_) => Exit::Refused,

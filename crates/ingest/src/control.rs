@@ -30,6 +30,8 @@ pub const SOCKET: &str = "ingest.sock";
 pub enum Request {
     /// Which process it is.
     Who,
+    /// The catalog is to be made anew.
+    RebuildCatalog,
 }
 
 /// What a command did, as it would print it with `--json`.

@@ -1,6 +1,7 @@
 //! From fetched bytes to a message that is ready to be stored: document, entry, raw frame, attachments. Pure, but for the files
 //! without a name that hold what is too large to be in memory twice.
 
+mod anew;
 mod internal_date;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use vigie_common::document::{Code, Document, Ingest, MailboxSource, Mode, Raw, S
 use vigie_common::id::{Id, Instance};
 use vigie_common::record::Entry;
 
+pub use self::anew::Anew;
 pub use self::internal_date::parse as parse_internal_date;
 use crate::parse::{self, Bytes, Parsed};
 use crate::session::{Body, Listed};

@@ -24,13 +24,14 @@ const OCTETS: u64 = 8 << 20;
 /// A catalog that was made anew, and the messages whose documents are yet to be.
 type Anew = (Rebuilt, Scratch);
 
-/// Opens the catalog, and makes it anew if it cannot be used.
+/// Opens the catalog, and makes it anew if it cannot be used, or if there is another reason why.
 pub(super) fn open(
     root: &Root,
     version: &str,
+    why: Option<&str>,
     rebuilder: &mut dyn Rebuilder,
 ) -> Result<(Catalog, Option<Anew>), Error> {
-    let why = match sound(root, version) {
+    let why = match why.map_or_else(|| sound(root, version), |why| Err(damaged(root, why))) {
         Ok(catalog) => return Ok((catalog, None)),
         Err(Error::Damaged { what, .. }) => what,
         Err(error) if error.is_suspicious() => error.to_string(),
@@ -42,21 +43,23 @@ pub(super) fn open(
 
 /// The catalog, if it can be used.
 fn sound(root: &Root, version: &str) -> Result<Catalog, Error> {
-    let path = root.path().join(layout::CATALOG);
-    let damaged = |what: &str| Error::Damaged { path: path.clone(), what: what.to_owned() };
     if root.size(layout::CATALOG)? == 0 && (has_file(root, layout::MESSAGES)? || has_file(root, layout::RAW)?)
     {
-        return Err(damaged("it is missing or empty, and messages are there"));
+        return Err(damaged(root, "it is missing or empty, and messages are there"));
     }
     super::create_catalog(root)?;
     let catalog = Catalog::open(root.path(), version)?;
     if catalog.is_doubtful()? {
         tracing::info!("the machine went down while ingest was running: checking the catalog");
         if let Some(what) = catalog.get(|db| catalog::integrity(db, true))?.first() {
-            return Err(damaged(what));
+            return Err(damaged(root, what));
         }
     }
     Ok(catalog)
+}
+
+fn damaged(root: &Root, what: &str) -> Error {
+    Error::Damaged { path: root.path().join(layout::CATALOG), what: what.to_owned() }
 }
 
 /// Whether there is any file in a folder or below.
@@ -81,7 +84,7 @@ fn replace(
 ) -> Result<Anew, Error> {
     tracing::warn!(
         why,
-        "the catalog cannot be used: making it anew from documents and raw segments, which takes a while"
+        "the catalog is set aside and made anew from documents and raw segments, which takes a while"
     );
     let (mut rebuilt, scratch) = rebuild::rebuild(root, version, names, rebuilder)?;
     // What is recorded now may be of a life that died before it had made it durable.
@@ -121,10 +124,7 @@ impl Archive {
     /// [`Error::Full`] and other trouble of the disk: the old catalog is in place still, or the next call goes on.
     pub fn rebuild(&mut self, why: &str) -> Result<Rebuilt, Error> {
         let Some(mut rebuilder) = self.rebuilder.take() else {
-            return Err(Error::Damaged {
-                path: self.root.path().join(layout::CATALOG),
-                what: why.to_owned(),
-            });
+            return Err(damaged(&self.root, why));
         };
         let done = self.rebuild_with(why, rebuilder.as_mut());
         self.rebuilder = Some(rebuilder);

@@ -36,7 +36,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Outcome {
     let failed = |error| archive_failure(&error);
-    let reader = wait_for_archive(&settings.archive.root, arguments.once)?;
+    let mut reader = wait_for_archive(&settings.archive.root, arguments.once)?;
     let mut cursor = match (&arguments.cursor, arguments.from) {
         (Some(file), _) => read_cursor(file)?,
         (None, Some(seq)) => reader.before(seq).map_err(failed)?,
@@ -47,6 +47,9 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Outcome {
         None => None,
     };
     loop {
+        if !reader.is_current() {
+            reader = wait_for_archive(&settings.archive.root, arguments.once)?;
+        }
         let Tail { records, restarted } = reader.tail(cursor.as_ref(), PAGE).map_err(failed)?;
         let none = records.is_empty();
         if restarted && !none {

@@ -18,6 +18,7 @@ use vigie_common::exit::Exit;
 use vigie_common::shutdown::Shutdown;
 
 use super::{Answer, Asked, Reply, Request, SOCKET, folder};
+use crate::cli::exit_for;
 use crate::store;
 
 /// Requests at work at the same time.
@@ -142,6 +143,10 @@ async fn send(write: &mut (impl AsyncWriteExt + Unpin), answer: &Answer) -> io::
     write.write_all(&line).await
 }
 
+fn reply(done: &impl serde::Serialize) -> Result<Reply, Failure> {
+    serde_json::to_value(done).map_err(|e| Failure::new(Exit::Internal, e))
+}
+
 /// Has a request done. What needs the archive is done by the store thread ([`store::Handle::with`]).
 async fn perform(
     store: &store::Handle,
@@ -150,8 +155,12 @@ async fn perform(
 ) -> Result<Reply, Failure> {
     match request {
         Request::Who => {
-            let _ = (store, progress);
+            drop(progress);
             Ok(json!({ "pid": std::process::id(), "version": env!("CARGO_PKG_VERSION") }))
+        }
+        Request::RebuildCatalog => {
+            let rebuilt = store.with(|archive| archive.rebuild("that was asked for")).await;
+            reply(&rebuilt.map_err(|e| Failure::new(exit_for(&e), e))?)
         }
     }
 }
