@@ -35,6 +35,7 @@ mod quarantine;
 mod quiet;
 mod quirks;
 mod reload;
+mod rebuild;
 mod run;
 mod security;
 mod starttls;
