@@ -6,6 +6,7 @@ mod pace;
 mod plan;
 mod record;
 mod recover;
+mod repair;
 mod restore;
 
 use std::io;
@@ -402,16 +403,16 @@ impl Archive {
     ///
     /// # Errors
     /// From the catalog.
-    pub fn view(&mut self, mailbox: MailboxId) -> Result<MailboxView, Error> {
-        self.healing(|archive| archive.catalog.get(|db| catalog::view(db, mailbox)))
+    pub fn view(&self, mailbox: MailboxId) -> Result<MailboxView, Error> {
+        self.catalog.get(|db| catalog::view(db, mailbox))
     }
 
     /// All mailboxes of an account that are registered.
     ///
     /// # Errors
     /// From the catalog.
-    pub fn mailboxes(&mut self, account: &str) -> Result<Vec<MailboxId>, Error> {
-        self.healing(|archive| archive.catalog.get(|db| catalog::mailboxes(db, account)))
+    pub fn mailboxes(&self, account: &str) -> Result<Vec<MailboxId>, Error> {
+        self.catalog.get(|db| catalog::mailboxes(db, account))
     }
 
     /// Octets that the servers of an account sent within the last day, by hours since 1970.

@@ -15,18 +15,21 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 use vigie_common::document::MailboxSource;
 
-pub(crate) use self::blob::{BlobRow, attachment_known, blob, insert_attachment, insert_blob, locate};
-pub(crate) use self::blob::{last_segment, places, segments, set_segment};
+pub(crate) use self::blob::{
+    BlobRow, attachment_known, attachments, blob, forget_attachment, forget_place, insert_attachment,
+    insert_blob, locate,
+};
+pub(crate) use self::blob::{forget_segment, last_segment, places, segment_number, segments, set_segment};
 pub(crate) use self::change::{Refusal, apply, close, has_open};
-pub(crate) use self::coverage::{Kind, cover, ranges};
+pub(crate) use self::coverage::{Kind, cover, ranges, uncover};
 pub(crate) use self::earlier::{earlier, stored_as, stored_in};
 pub(crate) use self::mailbox::{
     all_mailboxes, count, find, mailboxes, received, register, register_as, set_present, statuses, view,
 };
 pub(crate) use self::quarantine::{insert_quarantined, is_quarantined, quarantined, release};
 pub(crate) use self::record::{
-    Filled, before, by_id, entries, entry_count, entry_of, insert_entry, insert_event, is_at, last_seq,
-    mark_of, tail,
+    Filled, before, by_id, entries, entry_of, insert_entry, insert_event, is_at, last_seq, mark_of, tail,
+    with_bytes,
 };
 pub(crate) use self::value::{micros, time};
 use crate::error::Error;

@@ -56,4 +56,4 @@ pub use self::segment::{Frame, Header};
 pub use self::steps::faults;
 
 pub use self::uid_set::UidSet;
-pub use self::verify::{Problem, Report, verify};
+pub use self::verify::{Problem, Repaired, Report, verify, verify_quick};

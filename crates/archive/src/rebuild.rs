@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use vigie_common::document::Document;
 use vigie_common::record::Entry;
 
+pub(crate) use self::gather::hash;
 pub(crate) use self::scratch::Scratch;
 
 use self::gather::Gathered;

@@ -13,14 +13,15 @@ mod status;
 mod sync;
 mod table;
 mod token;
-mod verify;
+pub(crate) mod verify;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
-use vigie_archive::Archive;
+use vigie_archive::{Archive, layout};
 use vigie_common::cli::{Arguments, Failure, Outcome, say};
 use vigie_common::config;
 use vigie_common::exit::Exit;
@@ -170,6 +171,14 @@ fn open_archive(settings: &Settings, shutdown: CancellationToken) -> Result<(Sha
 fn archive_settings(settings: &Settings) -> vigie_archive::Settings {
     let archive = &settings.archive;
     vigie_archive::Settings { root: archive.root.clone(), raw: archive.raw, min_free: archive.min_free }
+}
+
+/// There must be an archive, with or without a catalog: opening one for writing would make it.
+fn must_exist(root: &Path) -> Result<(), Failure> {
+    if [layout::CATALOG, layout::MESSAGES, layout::RAW].iter().any(|folder| root.join(folder).exists()) {
+        return Ok(());
+    }
+    Err(archive_failure(&vigie_archive::Error::NoArchive { root: root.to_owned() }))
 }
 
 fn archive_failure(error: &vigie_archive::Error) -> Failure {

@@ -28,8 +28,11 @@ pub const SOCKET: &str = "ingest.sock";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Request {
-    /// Which process it is.
-    Who,
+    /// The archive is to be verified, and what can be repaired is to be.
+    VerifyRepair {
+        /// By reading everything.
+        deep: bool,
+    },
     /// The catalog is to be made anew.
     RebuildCatalog,
 }

@@ -246,13 +246,14 @@ impl Task {
                 let _ = answer.send(self.archive.mailbox(&account, &source).map_err(Arc::new));
             }
             Job::Mailboxes(account, answer) => {
-                let _ = answer.send(self.archive.mailboxes(&account).map_err(Arc::new));
+                let _ = answer
+                    .send(self.archive.healing(|archive| archive.mailboxes(&account)).map_err(Arc::new));
             }
             Job::Received(account, answer) => {
                 let _ = answer.send(self.archive.received(&account).map_err(Arc::new));
             }
             Job::View(mailbox, answer) => {
-                let _ = answer.send(self.archive.view(mailbox).map_err(Arc::new));
+                let _ = answer.send(self.archive.healing(|archive| archive.view(mailbox)).map_err(Arc::new));
             }
             Job::Note(change) => self.note(change),
             Job::Work(work) => work(&mut self.archive),

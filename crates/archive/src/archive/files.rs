@@ -79,6 +79,11 @@ impl Files {
         Ok(())
     }
 
+    /// Whether this is one of them.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.pending.iter().any(|pending| pending == name)
+    }
+
     /// Gives them their final names.
     pub(crate) fn rename(
         &mut self,

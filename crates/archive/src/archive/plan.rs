@@ -59,6 +59,8 @@ pub(crate) struct New {
     at: usize,
     /// Where its document will lie.
     pub(crate) path: String,
+    /// It is recorded, and what it consists of was not whole: its files are written again.
+    pub(crate) again: bool,
     /// The first instance with these bytes, if this is not it.
     pub(crate) duplicate_of: Option<Id>,
     /// Whether the catalog learns something of the blob.
@@ -96,19 +98,36 @@ impl Plan {
         for (at, message) in round.messages.iter().enumerate() {
             let entry = &message.entry;
             check_account(&entry.account)?;
-            let stored = match ids.get(&entry.id).or_else(|| before?.ids.get(&entry.id)) {
-                Some(blob) => Some(blob.clone()),
+            let on_its_way = ids.get(&entry.id).or_else(|| before?.ids.get(&entry.id)).cloned();
+            let recorded = match on_its_way {
+                Some(_) => None,
                 None => catalog.get(|_| catalog::by_id(db, &entry.id))?,
+            };
+            let key = (entry.account.clone(), entry.blob_id.clone());
+            let known = match blobs.get(&key).or_else(|| before?.blobs.get(&key)) {
+                Some(known) => Some(known.clone()),
+                None => catalog.get(|_| catalog::blob(db, &key.0, &key.1))?,
             };
             let path = layout::document(&entry.account, entry.received_at, &entry.id);
             let taken = |path: &str| Ok(names == Names::Looked && root.exists(path)?);
-            let over = stored.is_none() && taken(&path)?;
-            match stored.or(if over { document_of(root, &path)? } else { None }) {
-                Some(blob) if blob != entry.blob_id => {
+            let again = recorded.is_some();
+            // What is recorded may have been lost since.
+            let over = if again { root.exists(&path)? } else { on_its_way.is_none() && taken(&path)? };
+            let there = if over { document_of(root, &path)? } else { None };
+            let mut whole = on_its_way.is_some() || (again && there.as_ref() == Some(&entry.blob_id));
+            if whole && again {
+                whole = !message.keep || known.as_ref().is_some_and(|known| known.kept);
+                for (blob, _) in &message.attachments {
+                    whole &=
+                        attachments.contains(blob) || catalog.get(|_| catalog::attachment_known(db, blob))?;
+                }
+            }
+            match on_its_way.as_ref().or(recorded.as_ref()).or(there.as_ref()) {
+                Some(blob) if *blob != entry.blob_id => {
                     plan.conflicts.push(entry.id.clone());
                     continue;
                 }
-                Some(_) if !over => {
+                Some(_) if whole => {
                     plan.already.push(at);
                     continue;
                 }
@@ -131,17 +150,13 @@ impl Plan {
                     plan.attachments.push((blob.clone(), content.len()));
                 }
             }
-            let key = (entry.account.clone(), entry.blob_id.clone());
-            let known = match blobs.get(&key).or_else(|| before?.blobs.get(&key)) {
-                Some(known) => Some(known.clone()),
-                None => catalog.get(|_| catalog::blob(db, &key.0, &key.1))?,
-            };
             let first = known.as_ref().and_then(|known| known.first.clone());
             let same = known.as_ref().is_some_and(|known| known.kept);
             let append = !same && message.keep && message.raw.compressed() > 0;
             plan.new.push(New {
                 at,
                 path,
+                again,
                 duplicate_of: first.clone().filter(|first| *first != entry.id),
                 blob_changes: first.is_none() || append,
                 append,
@@ -227,9 +242,13 @@ impl Plan {
 
     /// The report.
     pub(crate) fn committed(self, round: &Round, last_seq: u64) -> Committed {
+        let id = |(_, message): (&New, &Message)| message.entry.id.clone();
         Committed {
-            stored: self.stored(round).map(|(_, message)| message.entry.id.clone()).collect(),
-            already: self.already(round).map(|message| message.entry.id.clone()).collect(),
+            stored: self.stored(round).filter(|(new, _)| !new.again).map(id).collect(),
+            already: {
+                let again = self.stored(round).filter(|(new, _)| new.again).map(id);
+                self.already(round).map(|message| message.entry.id.clone()).chain(again).collect()
+            },
             sync: self.sync,
             conflicts: self.conflicts,
             last_seq,

@@ -86,8 +86,10 @@ fn messages(db: &Connection, round: &Round, plan: &Plan, now: Timestamp) -> rusq
     }
     for (new, message) in plan.stored(round) {
         let entry = &message.entry;
-        let filled = Filled { path: &new.path, duplicate_of: new.duplicate_of.as_ref(), stored_at: now };
-        catalog::insert_entry(db, entry, &filled)?;
+        if !new.again {
+            let filled = Filled { path: &new.path, duplicate_of: new.duplicate_of.as_ref(), stored_at: now };
+            catalog::insert_entry(db, entry, &filled)?;
+        }
         if new.blob_changes {
             let place = new
                 .place
@@ -110,7 +112,7 @@ fn generations(
     let mut released = Vec::new();
     let mut sums: BTreeMap<(&str, &str, u32, u32), Sum> = BTreeMap::new();
     let key = |entry: &'_ Entry| (entry.uidvalidity, entry.generation);
-    let new = plan.stored(round).map(|(_, message)| (message, true));
+    let new = plan.stored(round).map(|(new, message)| (message, !new.again));
     for (message, new) in new.chain(plan.already(round).map(|message| (message, false))) {
         let entry = &message.entry;
         let (validity, generation) = key(entry);

@@ -184,7 +184,7 @@ impl Archive {
     }
 
     /// A message out of its bytes, if they are whole.
-    fn message(&self, header: &segment::Header) -> Option<Message> {
+    pub(super) fn message(&self, header: &segment::Header) -> Option<Message> {
         let account = &header.source.as_ref()?.account;
         let place = self.catalog.get(|db| catalog::locate(db, account, &header.blob_id)).ok()??;
         let bytes = segment::read(&self.root, &place).ok()?;
@@ -194,8 +194,11 @@ impl Archive {
         self.rebuilder.as_ref()?.message(header, &bytes, vigie_common::clock::now()).ok()
     }
 
-    /// Does some work; if the catalog turns out damaged, on one made anew.
-    pub(super) fn healing<T>(&mut self, work: impl Fn(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+    /// Does some work; if the catalog turns out damaged, once more on one made anew. What writes does so by itself.
+    ///
+    /// # Errors
+    /// Those of the work.
+    pub fn healing<T>(&mut self, work: impl Fn(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
         if let Some(why) = self.lost.clone() {
             self.rebuild(&why)?;
         }

@@ -67,6 +67,15 @@ pub(crate) fn locate(db: &Connection, account: &str, blob: &BlobId) -> rusqlite:
     .optional()
 }
 
+/// The bytes of a blob are not where they were said to be: they are kept nowhere, until they are found.
+pub(crate) fn forget_place(db: &Connection, account: &str, blob: &BlobId) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "UPDATE blob SET segment = NULL, offset = NULL, length = NULL WHERE account = ?1 AND hash = ?2",
+    )?
+    .execute((account, hash(blob)))
+    .map(drop)
+}
+
 /// Blobs that should lie in a segment, by their place.
 pub(crate) fn places(db: &Connection, segment: i64) -> rusqlite::Result<Vec<(u64, u64, BlobId)>> {
     db.prepare_cached("SELECT offset, length, hash FROM blob WHERE segment = ?1 ORDER BY offset")?
@@ -82,6 +91,18 @@ pub(crate) fn segments(db: &Connection) -> rusqlite::Result<Vec<(i64, SegmentNam
             Ok((row.get(0)?, name, row.get(4)?))
         })?
         .collect()
+}
+
+/// The number of a segment, if it is recorded.
+pub(crate) fn segment_number(db: &Connection, name: &SegmentName) -> rusqlite::Result<Option<i64>> {
+    db.prepare_cached("SELECT id FROM segment WHERE account = ?1 AND month = ?2 AND number = ?3")?
+        .query_row((&name.account, &name.month, name.number), |row| row.get(0))
+        .optional()
+}
+
+/// A segment is gone, and nothing lies in it.
+pub(crate) fn forget_segment(db: &Connection, number: i64) -> rusqlite::Result<()> {
+    db.prepare_cached("DELETE FROM segment WHERE id = ?1")?.execute([number]).map(drop)
 }
 
 /// The last segment of an account, and how far it is recorded.
@@ -104,6 +125,22 @@ pub(crate) fn set_segment(db: &Connection, name: &SegmentName, length: u64) -> r
          ON CONFLICT (account, month, number) DO UPDATE SET length = excluded.length RETURNING id",
     )?
     .query_row((&name.account, &name.month, name.number, length.cast_signed()), |row| row.get(0))
+}
+
+/// Attachments behind a hash, in their order, with their octets.
+pub(crate) fn attachments(
+    db: &Connection,
+    after: Option<&BlobId>,
+    limit: u32,
+) -> rusqlite::Result<Vec<(BlobId, u64)>> {
+    db.prepare_cached("SELECT hash, size FROM attachment WHERE hash > ?1 ORDER BY hash LIMIT ?2")?
+        .query_map((after.map(hash).unwrap_or_default(), limit), |row| Ok((blob_id(row, 0)?, row.get(1)?)))?
+        .collect()
+}
+
+/// An attachment is not whole: the next message that brings it writes it again.
+pub(crate) fn forget_attachment(db: &Connection, blob: &BlobId) -> rusqlite::Result<()> {
+    db.prepare_cached("DELETE FROM attachment WHERE hash = ?1")?.execute([hash(blob)]).map(drop)
 }
 
 /// Whether an attachment is durable.

@@ -126,14 +126,16 @@ pub(crate) fn entry_of(db: &Connection, id: &Id) -> rusqlite::Result<Option<Entr
     db.prepare_cached(sql)?.query_row([id.as_str()], entry).optional()
 }
 
+/// Ids of the messages of an account that have these bytes.
+pub(crate) fn with_bytes(db: &Connection, account: &str, blob: &BlobId) -> rusqlite::Result<Vec<Id>> {
+    db.prepare_cached("SELECT id FROM entry WHERE account = ?1 AND blob = ?2 ORDER BY seq")?
+        .query_map((account, hash(blob)), |row| text(row, 0))?
+        .collect()
+}
+
 /// Number of the last record; 0 if there is none.
 pub(crate) fn last_seq(db: &Connection) -> rusqlite::Result<u64> {
     db.prepare_cached("SELECT coalesce(max(seq), 0) FROM record")?.query_row([], |row| row.get(0))
-}
-
-/// How many entries.
-pub(crate) fn entry_count(db: &Connection) -> rusqlite::Result<u64> {
-    db.prepare_cached("SELECT count(*) FROM entry")?.query_row([], |row| row.get(0))
 }
 
 /// The mark of a record.

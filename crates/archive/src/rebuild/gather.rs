@@ -76,7 +76,7 @@ impl Work<'_> {
         let length = file.metadata().map_err(|e| error(self.root, e))?.len();
         let number = self.sql(catalog::set_segment(self.db, name, length))?;
         let mut last = 0;
-        let walked = walk(&file, 0, length, &mut |pair, trusted| {
+        let walked = walk(self.root, &path, &file, (0, length), &mut |pair, trusted| {
             *place += 1;
             let header = &pair.header;
             if let Some((offset, octets)) = pair.frame {
@@ -95,11 +95,7 @@ impl Work<'_> {
             }
             self.read(pair.end - last);
             last = pair.end;
-            Ok::<_, Walk>(())
-        });
-        let walked = walked.map_err(|stop| match stop {
-            Walk::Io(e) => error(self.root, e),
-            Walk::Error(error) => error,
+            Ok(())
         })?;
         // What follows the last whole pair is looked at when the archive is opened.
         self.sql(catalog::set_segment(self.db, name, walked.end))?;
@@ -275,23 +271,5 @@ pub(crate) fn hash(root: &Root, path: &str) -> std::io::Result<(BlobId, u64)> {
         }
         hash.update(buffer.get(..n).unwrap_or_default());
         size += n as u64;
-    }
-}
-
-/// Why a walk stopped.
-enum Walk {
-    Io(std::io::Error),
-    Error(Error),
-}
-
-impl From<std::io::Error> for Walk {
-    fn from(error: std::io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl From<Error> for Walk {
-    fn from(error: Error) -> Self {
-        Self::Error(error)
     }
 }

@@ -5,6 +5,8 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use super::frame::SKIPPABLE;
 use super::{Ending, Pair, Scan};
+use crate::disk::Root;
+use crate::error::Error;
 
 /// How every header of ours begins, behind the eight octets that make it a skippable frame.
 const HEADER: &[u8] = br#"{"id":""#;
@@ -26,23 +28,25 @@ pub(crate) struct Walked {
 
 /// Calls `each` for every whole pair from `start` to `end`, and whether all before it was whole: behind a hole, what
 /// looks like a pair may be part of a message, put there by its sender. Its bytes hash right; its header proves nothing.
-pub(crate) fn walk<E: From<io::Error>>(
+pub(crate) fn walk(
+    root: &Root,
+    path: &str,
     file: &File,
-    start: u64,
-    end: u64,
-    each: &mut dyn FnMut(Pair, bool) -> Result<(), E>,
-) -> Result<Walked, E> {
+    (start, end): (u64, u64),
+    each: &mut dyn FnMut(Pair, bool) -> Result<(), Error>,
+) -> Result<Walked, Error> {
+    let error = |e| Error::disk("read", root.path().join(path), e);
     let mut walked = Walked { holes: Vec::new(), end: start, ending: Ending::Whole };
     let mut at = start;
     // Where damage began that no whole pair has followed yet.
     let mut hole: Option<(u64, String)> = None;
     loop {
         let mut handle = file;
-        handle.seek(SeekFrom::Start(at))?;
+        handle.seek(SeekFrom::Start(at)).map_err(error)?;
         let mut scan = Scan::new(BufReader::with_capacity(PORTION, handle.take(end.saturating_sub(at))), at);
         let mut begin = at;
         let ending = loop {
-            match scan.pair()? {
+            match scan.pair().map_err(error)? {
                 Ok(pair) => {
                     if let Some((from, what)) = hole.take() {
                         walked.holes.push((from, begin, what));
@@ -59,7 +63,7 @@ pub(crate) fn walk<E: From<io::Error>>(
             Ending::Cut => Some("a pair that is cut".to_owned()),
             Ending::Damaged(what) => Some(what.clone()),
         };
-        let next = if what.is_some() { next(file, begin + 1, end)? } else { None };
+        let next = if what.is_some() { next(file, begin + 1, end).map_err(error)? } else { None };
         let (Some(what), Some(next)) = (what, next) else {
             // Nothing but damage followed the last whole pair.
             walked.ending = match hole {

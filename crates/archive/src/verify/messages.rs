@@ -1,25 +1,25 @@
 //! Every entry: its document, its attachments, its bytes, its coverage.
 
 use std::collections::{HashMap, HashSet};
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 
-use sha2::{Digest, Sha256};
 use vigie_common::document::Document;
 use vigie_common::id::BlobId;
 use vigie_common::record::Entry;
+use vigie_common::text::inert;
 
-use super::Check;
+use super::{Check, Repair};
 use crate::catalog;
 use crate::error::Error;
 use crate::layout;
+use crate::rebuild::hash;
 use crate::uid_set::UidSet;
 
 /// Coverage of generations, read once each.
 type Coverage = HashMap<(String, String, u32, u32), UidSet>;
 
-impl Check {
-    pub(super) fn messages(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Error> {
-        let total = self.catalog.get(catalog::entry_count)?;
+impl Check<'_> {
+    pub(super) fn messages(&mut self) -> Result<(), Error> {
         let mut coverage = Coverage::new();
         let mut whole: HashSet<BlobId> = HashSet::new();
         let mut after = 0;
@@ -32,8 +32,8 @@ impl Check {
                 self.entry(entry, &mut coverage, &mut whole)?;
                 self.report.messages += 1;
                 self.report.bytes += entry.size;
+                self.looked_at(entry.size);
             }
-            progress(self.report.messages, total.max(self.report.messages));
         }
     }
 
@@ -47,23 +47,74 @@ impl Check {
             self.problem(
                 &entry.path,
                 "is not where this document belongs",
-                "restore the catalog from a backup",
+                "run `vigie-ingest rebuild-catalog`",
             );
         }
+        if !self.deep {
+            if let Err(what) = self.end_of(&entry.path) {
+                self.repairable(&entry.path, what, Repair::Document(entry.id.clone()));
+            }
+        } else {
+            self.read(entry, whole)?;
+        }
+        if entry.uid > 0 && !self.is_covered(entry, coverage)? {
+            let what =
+                format!("uid {} of {} is stored but not covered", entry.uid, inert(&entry.mailbox, 80));
+            self.repairable(layout::CATALOG, what, Repair::Cover(entry.id.clone()));
+        }
+        Ok(())
+    }
+
+    /// Whether a file is there and ends as a document does.
+    fn end_of(&self, path: &str) -> Result<(), String> {
+        let unreadable = |e: std::io::Error| format!("cannot be read: {e}");
+        let mut file = self.root.look_at(path).map_err(unreadable)?;
+        let length = file.metadata().map_err(unreadable)?.len();
+        if length == 0 {
+            return Err("is empty".to_owned());
+        }
+        let mut end = Vec::new();
+        file.seek(SeekFrom::Start(length.saturating_sub(2))).map_err(unreadable)?;
+        file.read_to_end(&mut end).map_err(unreadable)?;
+        if end.trim_ascii_end().ends_with(b"}") {
+            Ok(())
+        } else {
+            Err("is no whole document: it is cut".to_owned())
+        }
+    }
+
+    /// Attachments are there, and have their length.
+    pub(super) fn attachments(&mut self) -> Result<(), Error> {
+        let mut after = None;
+        loop {
+            let some = self.catalog.get(|db| catalog::attachments(db, after.as_ref(), 1000))?;
+            let Some((last, _)) = some.last() else { return Ok(()) };
+            after = Some(last.clone());
+            for (blob, size) in some {
+                let path = layout::attachment(&blob);
+                let what = match self.root.look_at(&path).and_then(|file| file.metadata()) {
+                    Ok(found) if found.len() == size => continue,
+                    Ok(found) => format!("has {} octets, should have {size}", found.len()),
+                    Err(e) => format!("cannot be read: {e}"),
+                };
+                self.repairable(&path, what, Repair::Attachment(blob, None));
+            }
+        }
+    }
+
+    /// The document, its attachments, its bytes.
+    fn read(&mut self, entry: &Entry, whole: &mut HashSet<BlobId>) -> Result<(), Error> {
         let kept = match self.document(entry, whole) {
             Ok(kept) => kept,
             Err(what) => {
-                self.problem(&entry.path, what, "restore it from a backup; the exact bytes are in `raw`");
-                true
+                self.repairable(&entry.path, what, Repair::Document(entry.id.clone()));
+                false
             }
         };
         if kept && self.catalog.get(|db| catalog::locate(db, &entry.account, &entry.blob_id))?.is_none() {
             let what = format!("its bytes {} are kept nowhere, though it says so", entry.blob_id);
-            self.problem(&entry.path, what, "restore catalog and raw segments from a backup");
-        }
-        if entry.uid > 0 && !self.is_covered(entry, coverage)? {
-            let what = format!("uid {} of {} is stored but not covered", entry.uid, entry.mailbox);
-            self.problem(layout::CATALOG, what, "ingest covers it the next time that it lists the mailbox");
+            let repair = Repair::Bytes(entry.account.clone(), entry.blob_id.clone());
+            self.repairable(&entry.path, what, repair);
         }
         Ok(())
     }
@@ -95,32 +146,18 @@ impl Check {
             } else if whole.insert(blob.clone())
                 && let Err(what) = self.attachment(path, blob, part.size)
             {
-                self.problem(
-                    path,
-                    what,
-                    "restore it from a backup; the exact bytes of its message are in `raw`",
-                );
+                self.repairable(path, what, Repair::Attachment(blob.clone(), Some(entry.id.clone())));
             }
         }
         Ok(document.vigie.raw.kept)
     }
 
     fn attachment(&self, path: &str, blob: &BlobId, size: u64) -> Result<(), String> {
-        let error = |e: std::io::Error| format!("cannot be read: {e}");
-        let mut file = self.root.look_at(path).map_err(error)?;
-        let (mut hash, mut read, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 16]);
-        loop {
-            let n = file.read(&mut buffer).map_err(error)?;
-            if n == 0 {
-                break;
-            }
-            hash.update(buffer.get(..n).unwrap_or_default());
-            read += n as u64;
-        }
+        let (found, read) = hash(&self.root, path).map_err(|e| format!("cannot be read: {e}"))?;
         if read != size {
             return Err(format!("has {read} octets, should have {size}"));
         }
-        if BlobId::from_digest(&hash.finalize().into()) != *blob {
+        if found != *blob {
             return Err("does not hash to its name".to_owned());
         }
         Ok(())

@@ -7,7 +7,7 @@ use crate::quarantine::{Note, id_of};
 
 use super::Check;
 
-impl Check {
+impl Check<'_> {
     pub(super) fn quarantine(&mut self) -> Result<(), Error> {
         for row in self.catalog.get(catalog::quarantined)? {
             let path = layout::quarantine(&row.account, &row.id, layout::NOTE);

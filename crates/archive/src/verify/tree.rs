@@ -1,20 +1,17 @@
 //! What lies in the folders and should not.
 
-use super::Check;
+use super::{Check, Repair};
 use crate::catalog;
 use crate::error::Error;
 use crate::layout;
 
-impl Check {
+impl Check<'_> {
     pub(super) fn tree(&mut self) -> Result<(), Error> {
         for name in self.root.list(layout::TMP)? {
             let path = format!("{}/{name}", layout::TMP);
             if !self.is_in_hand(&path) {
-                self.problem(
-                    &path,
-                    "is left over from a run that was interrupted",
-                    "start ingest: it cleans up",
-                );
+                let what = "is left over from a run that was interrupted";
+                self.repairable(&path, what, Repair::Leftover(path.clone()));
             }
         }
         self.documents(layout::MESSAGES)
@@ -32,11 +29,10 @@ impl Check {
             match id {
                 Some(id) if self.catalog.get(|db| catalog::is_at(db, id, &path))? => {}
                 Some(_) if self.is_in_hand(&path) => {}
-                Some(_) => self.problem(
-                    &path,
-                    "no entry of the catalog names this document",
-                    "nothing is lost: ingest replaces it if it meets that message again; else it can be removed",
-                ),
+                Some(_) => {
+                    let what = "no entry of the catalog names this document";
+                    self.repairable(&path, what, Repair::Entry(path.clone()));
+                }
                 None => self.problem(&path, "is no document", "find out who put it there; remove it"),
             }
         }

@@ -232,29 +232,29 @@ impl Mail {
     }
 }
 
-/// Knows of mail what this fixture makes.
-#[derive(Debug, Default)]
-pub(crate) struct Maker;
+/// Knows of mail what this fixture makes: these, and those that [`mail`] makes.
+#[derive(Debug)]
+pub(crate) struct Maker(pub(crate) fn() -> Vec<Mail>);
 
 impl Maker {
-    fn mail(id: &Id, source: &Source, body: &[u8]) -> Mail {
+    fn mail(&self, id: &Id, source: &Source, body: &[u8]) -> Mail {
         let account = if source.account == "two" { "two" } else { "one" };
-        let known = crate::scenario::mails().into_iter().find(|mail| mail.id() == *id);
-        known.unwrap_or_else(|| {
-            Mail { account, body: body.to_vec(), ..mail(source.uid) }.generation(source.generation)
-        })
+        let known = self.0().into_iter().find(|mail| mail.id() == *id);
+        let other =
+            || Mail { account, body: body.to_vec(), ..mail(source.uid) }.generation(source.generation);
+        known.unwrap_or_else(other)
     }
 }
 
 impl Rebuilder for Maker {
     fn entry(&self, document: &Document) -> Option<Entry> {
-        let mail = Self::mail(&document.id, document.vigie.source.as_ref()?, b"");
+        let mail = self.mail(&document.id, document.vigie.source.as_ref()?, b"");
         let size = document.size;
         Some(Entry { size, ..mail.entry(&document.blob_id) })
     }
 
     fn message(&self, header: &Header, bytes: &[u8], _: Timestamp) -> std::io::Result<Message> {
-        Ok(Self::mail(&header.id, header.source.as_ref().unwrap(), bytes).build())
+        Ok(self.mail(&header.id, header.source.as_ref().unwrap(), bytes).build())
     }
 
     fn progress(&mut self, done: u64, all: u64) {
@@ -263,5 +263,9 @@ impl Rebuilder for Maker {
 }
 
 pub(crate) fn open_or_rebuild(root: &Path) -> Archive {
-    Archive::open_or_rebuild(&settings(root), "1.2.3", Box::new(Maker)).unwrap()
+    open_with(root, crate::scenario::mails)
+}
+
+pub(crate) fn open_with(root: &Path, mails: fn() -> Vec<Mail>) -> Archive {
+    Archive::open_or_rebuild(&settings(root), "1.2.3", Box::new(Maker(mails))).unwrap()
 }

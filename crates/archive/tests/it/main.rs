@@ -11,6 +11,7 @@ mod quarantine;
 mod readers;
 mod rebuilding;
 mod recovery;
+mod repairing;
 mod rounds;
 mod scenario;
 mod verification;

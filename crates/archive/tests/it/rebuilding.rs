@@ -218,7 +218,7 @@ fn survives(root: &Path, expected: &BTreeMap<String, Vec<u8>>, what: &str) {
     let run = |archive: &mut Archive| {
         scenario::run(archive, &mut |archive, round| archive.commit(round, now()).unwrap()).map(drop)
     };
-    let opened = Archive::open_or_rebuild(&settings(root), "1.2.3", Box::new(Maker));
+    let opened = Archive::open_or_rebuild(&settings(root), "1.2.3", Box::new(Maker(scenario::mails)));
     match opened {
         Ok(mut archive) => {
             run(&mut archive).unwrap_or_else(|e| panic!("{what}: {e}"));
@@ -308,7 +308,7 @@ fn of_a_newer_version_it_is_left_alone() {
     let db = rusqlite::Connection::open(root.join("catalog.db")).unwrap();
     db.execute("UPDATE meta SET value = 9 WHERE key = 'format'", []).unwrap();
     db.close().unwrap();
-    let opened = Archive::open_or_rebuild(&settings(root), "1.2.3", Box::new(Maker));
+    let opened = Archive::open_or_rebuild(&settings(root), "1.2.3", Box::new(Maker(scenario::mails)));
     assert!(matches!(opened, Err(Error::Newer { found: 9, .. })));
     assert!(asides(root).is_empty());
 }
@@ -383,7 +383,7 @@ fn a_rebuild_may_fail_at_every_step() {
         let root = folder.path().join("archive");
         copy(made, &root);
         faults::set(Plan::Fail(step, if step % 2 == 0 { 5 } else { 28 }));
-        let opened = Archive::open_or_rebuild(&settings(&root), "1.2.3", Box::new(Maker));
+        let opened = Archive::open_or_rebuild(&settings(&root), "1.2.3", Box::new(Maker(scenario::mails)));
         let taken = faults::taken();
         faults::set(Plan::Undisturbed);
         let whole = opened.is_ok();

@@ -31,7 +31,8 @@ pub(crate) fn run(archive: &mut Archive, commit: Commit<'_>) -> Result<Vec<Commi
     archive.mailbox("two", &inbox())?;
     let mut done = Vec::new();
     for (n, mails) in day().iter().enumerate() {
-        let present = archive.view(mailbox)?.selected.map(|selected| selected.generation);
+        let present =
+            archive.healing(|archive| archive.view(mailbox))?.selected.map(|selected| selected.generation);
         let messages: Vec<Message> = mails.iter().map(Mail::build).collect();
         let mut round = Round { messages, ..Round::default() };
         match n {

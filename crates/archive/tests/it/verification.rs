@@ -14,7 +14,8 @@ fn spoilt(spoil: impl FnOnce(&Path)) -> Vec<Problem> {
     spoil(folder.path());
     let mut told = Vec::new();
     let report = verify(folder.path(), &mut |done, total| told.push((done, total))).unwrap();
-    assert_eq!((report.messages, told), (4, vec![(4, 4)]));
+    assert_eq!(report.messages, 4);
+    assert!(told.is_sorted() && told.last().is_some_and(|(done, all)| done <= all), "{told:?}");
     report.problems
 }
 

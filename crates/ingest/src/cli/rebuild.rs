@@ -1,9 +1,9 @@
 //! `rebuild-catalog`: the catalog made anew from the files, whatever the present one is.
 
-use vigie_archive::{Archive, Rebuilt, layout};
+use vigie_archive::{Archive, Rebuilt};
 use vigie_common::exit::Exit;
 
-use super::{Failure, Outcome, archive_failure, archive_settings, say};
+use super::{Failure, Outcome, archive_failure, archive_settings, must_exist, say};
 use crate::beat::Beat;
 use crate::control::{self, Request};
 use crate::message::Anew;
@@ -17,10 +17,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Outcome {
-    let root = &settings.archive.root;
-    if ![layout::MESSAGES, layout::RAW].iter().any(|folder| root.join(folder).exists()) {
-        return Err(archive_failure(&vigie_archive::Error::NoArchive { root: root.clone() }));
-    }
+    must_exist(&settings.archive.root)?;
     let rebuilt = match control::ask(settings, &Request::RebuildCatalog, &mut |_, _| {})? {
         Some(reply) => serde_json::from_value(reply).map_err(|e| Failure::new(Exit::Internal, e))?,
         None => {

@@ -8,17 +8,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::geteuid;
-use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
+use vigie_archive::{verify, verify_quick};
 use vigie_common::cli::Failure;
+use vigie_common::clock;
 use vigie_common::exit::Exit;
 use vigie_common::shutdown::Shutdown;
 
 use super::{Answer, Asked, Reply, Request, SOCKET, folder};
 use crate::cli::exit_for;
+use crate::cli::verify::Verified;
+use crate::error::Error;
 use crate::store;
 
 /// Requests at work at the same time.
@@ -107,7 +111,7 @@ async fn answer(stream: UnixStream, store: &store::Handle, archive: &Path) -> io
     let (progress, mut told) = mpsc::channel(1);
     let done = async {
         match serde_json::from_slice::<Asked>(&line) {
-            Ok(asked) if asked.archive == archive => perform(store, asked.request, progress).await,
+            Ok(asked) if asked.archive == archive => perform(store, archive, asked.request, progress).await,
             Ok(asked) => Err(Failure::new(
                 Exit::Locked,
                 format!(
@@ -147,16 +151,45 @@ fn reply(done: &impl serde::Serialize) -> Result<Reply, Failure> {
     serde_json::to_value(done).map_err(|e| Failure::new(Exit::Internal, e))
 }
 
+/// Looks beside the store thread, which works on; what was found is repaired by it.
+async fn verify_repair(
+    store: &store::Handle,
+    archive: &Path,
+    deep: bool,
+    progress: mpsc::Sender<(u64, u64)>,
+) -> Result<Verified, Failure> {
+    let look = || {
+        let (root, progress) = (archive.to_owned(), progress.clone());
+        let look = if deep { verify } else { verify_quick };
+        // Whoever asked and cannot take more of it now misses nothing.
+        spawn_blocking(move || {
+            look(&root, &mut |done, all| {
+                let _ = progress.try_send((done, all));
+            })
+        })
+    };
+    let failed = |e: vigie_archive::Error| {
+        let error = Error::from(Arc::new(e));
+        Failure::new(exit_for(&error), error)
+    };
+    let gone = |e: tokio::task::JoinError| Failure::new(Exit::Internal, e);
+    let found = look().await.map_err(gone)?.map_err(failed)?;
+    let repaired = store.with(move |archive| archive.repair(&found.problems, clock::now())).await;
+    let repaired = repaired.map_err(|e| Failure::new(exit_for(&e), e))?;
+    Ok(Verified { report: look().await.map_err(gone)?.map_err(failed)?, repaired })
+}
+
 /// Has a request done. What needs the archive is done by the store thread ([`store::Handle::with`]).
 async fn perform(
     store: &store::Handle,
+    archive: &Path,
     request: Request,
     progress: mpsc::Sender<(u64, u64)>,
 ) -> Result<Reply, Failure> {
     match request {
-        Request::Who => {
-            drop(progress);
-            Ok(json!({ "pid": std::process::id(), "version": env!("CARGO_PKG_VERSION") }))
+        Request::VerifyRepair { deep } => {
+            let verified = verify_repair(store, archive, deep, progress).await?;
+            reply(&verified)
         }
         Request::RebuildCatalog => {
             let rebuilt = store.with(|archive| archive.rebuild("that was asked for")).await;

@@ -23,13 +23,14 @@ fn a_running_ingest_takes_commands_of_its_user_alone() {
     run.wait_for("watching");
     let socket = std::fs::symlink_metadata(place.path("ingest.sock")).unwrap();
     assert!(socket.file_type().is_socket());
-    let pid = run.child.id().to_string();
     let archive = place.archive();
-    let who = |archive: &str| format!("{{\"archive\":\"{archive}\",\"request\":{{\"command\":\"who\"}}}}\n");
-    let answer = ask(&place, &who(archive.to_str().unwrap()));
-    assert!(answer.contains(&pid), "{answer}");
+    let verify = |archive: &str| {
+        format!("{{\"archive\":\"{archive}\",\"request\":{{\"command\":\"verify-repair\",\"deep\":true}}}}\n")
+    };
+    let answer = ask(&place, &verify(archive.to_str().unwrap()));
+    assert!(answer.contains("\"messages\":0"), "{answer}");
     assert_eq!(socket.permissions().mode() & 0o777, 0o600);
-    let answer = ask(&place, &who("/another"));
+    let answer = ask(&place, &verify("/another"));
     assert!(answer.contains("failed") && answer.contains("/another"), "{answer}");
     let answer = ask(&place, "{\"archive\":\"/\",\"request\":{\"command\":\"dance\"}}\n");
     assert!(answer.contains("another version"), "{answer}");

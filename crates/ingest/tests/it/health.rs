@@ -188,13 +188,14 @@ async fn quarantined_messages_are_an_alarm() {
     let settings = Settings { root: place.archive(), raw: RawPolicy::Always, min_free: 1 };
     let mut archive = Archive::open(&settings, "1").unwrap();
     let mailbox = archive.mailboxes("a").unwrap()[0];
-    let selected = archive.view(mailbox).unwrap().selected.unwrap();
+    let view = archive.view(mailbox).unwrap();
+    let selected = view.selected.unwrap();
     let quarantined = |uid| {
         let mut note = Note {
             schema: quarantine::SCHEMA.into(),
             id: Id::of_mailbox("", ""),
             account: "a".into(),
-            mailbox: archive.view(mailbox).unwrap().mailbox,
+            mailbox: view.mailbox.clone(),
             uidvalidity: selected.uidvalidity,
             generation: selected.generation,
             uid,

@@ -115,7 +115,7 @@ impl Place {
 
     /// `verify` finds nothing, and the archive has so many messages.
     pub(crate) fn assert_whole(&self, messages: u64) {
-        let output = self.run(&["verify", "--json"]);
+        let output = self.run(&["verify", "--deep", "--json"]);
         let text = String::from_utf8_lossy(&output.stdout);
         let report: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
         assert_eq!(report["problems"], Value::Array(vec![]), "{report:#}");

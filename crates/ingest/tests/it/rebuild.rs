@@ -130,3 +130,48 @@ fn without_an_archive_there_is_nothing_to_make_it_of() {
     assert_eq!(output.status.code(), Some(69));
     assert!(!place.archive().exists());
 }
+
+/// What is missing is made anew, or fetched again: by the command itself, or by the ingest that runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn verify_repairs_what_can_be_repaired() {
+    let (server, ..) = server().await;
+    let place = Place::plain(server.port(), "");
+    place.sync().assert_clean();
+    let spoil = || {
+        let entries = place.entries();
+        fs::remove_file(place.archive().join(&entries[3].path)).unwrap();
+        fs::write(place.archive().join(&entries[5].path), "{\"cut\":").unwrap();
+        let mut attachments = Vec::new();
+        collect(&place.archive().join("attachments"), &mut attachments);
+        fs::write(&attachments[0], "another").unwrap();
+        fs::write(place.archive().join(".tmp/7"), "half").unwrap();
+    };
+    spoil();
+    let plain = place.run(&["verify", "--json"]);
+    assert_eq!(plain.status.code(), Some(74));
+    assert!(place.run(&["verify"]).status.code() == Some(74));
+    let output = place.run(&["verify", "--deep", "--repair"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("made anew from the bytes") && text.contains("61 messages"), "{text}");
+    place.assert_whole(61);
+    assert_eq!(place.sync().stored(), 0);
+
+    let mut run = Running::start(place.command(&["run"]), false);
+    run.wait_for("watching");
+    spoil();
+    let output = place.run(&["verify", "--deep", "--repair", "--json"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.contains("\"repaired\":[{"), "{text}");
+    run.signal("TERM");
+    assert_eq!(run.end(), Some(0));
+    // What is kept nowhere is fetched again.
+    fs::remove_dir_all(place.archive().join("raw")).unwrap();
+    fs::remove_dir_all(place.archive().join("messages")).unwrap();
+    let output = place.run(&["verify", "--repair"]);
+    assert_eq!(output.status.code(), Some(74), "{output:?}");
+    let sync = place.sync();
+    sync.assert_clean();
+    place.assert_whole(61);
+    assert_eq!(place.entries().len(), 61, "nothing is told twice");
+}

@@ -27,7 +27,7 @@ pub(super) fn check(stack: &Stack) -> Result<u64> {
     stack.ask(&["stop", "ingest"])?;
 
     let verified =
-        stack.command(Kind::Ingest, &["verify", "--json"]).output().context("cannot run verify")?;
+        stack.command(Kind::Ingest, &["verify", "--deep", "--json"]).output().context("cannot run verify")?;
     let report: Value = serde_json::from_slice(&verified.stdout)
         .with_context(|| format!("verify failed: {}", String::from_utf8_lossy(&verified.stderr)))?;
     let problems =
