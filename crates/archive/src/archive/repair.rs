@@ -38,10 +38,8 @@ impl Archive {
                     self.root.remove(name)?;
                     tell(path, "removed");
                 }
-                Some(Repair::Entry(document)) => {
-                    if self.take_up(document)? {
-                        tell(path, "taken up: it is recorded now");
-                    }
+                Some(Repair::Entry(document)) if self.take_up(document)? => {
+                    tell(path, "taken up: it is recorded now");
                 }
                 Some(Repair::Document(id)) => drop(remake.insert(id.clone(), path.clone())),
                 Some(Repair::Attachment(blob, id)) => {

@@ -44,9 +44,12 @@ struct Generation {
     last: Option<Timestamp>,
 }
 
-/// What documents say of all mailboxes: by account and name, by generation.
+/// By uidvalidity and our count.
+type Generations = BTreeMap<(u32, u32), Generation>;
+
+/// What documents say of all mailboxes, by account and name.
 #[derive(Default)]
-pub(super) struct Gathered(BTreeMap<(String, String), (MailboxSource, BTreeMap<(u32, u32), Generation>)>);
+pub(super) struct Gathered(BTreeMap<(String, String), (MailboxSource, Generations)>);
 
 impl Work<'_> {
     fn sql<T>(&self, done: rusqlite::Result<T>) -> Result<T, Error> {

@@ -5,6 +5,7 @@ mod checker;
 mod fixture;
 mod golden;
 mod interrupted;
+mod place;
 mod power;
 mod pushed;
 mod quarantine;
