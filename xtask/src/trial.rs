@@ -5,6 +5,7 @@ use clap::Subcommand;
 
 mod change;
 mod kills;
+mod steps;
 
 #[derive(Subcommand)]
 pub(crate) enum Trial {
@@ -12,11 +13,14 @@ pub(crate) enum Trial {
     Change(change::Options),
     /// Kill each process of the demo again and again: all come back, none twice, and no message is lost
     Kills(kills::Options),
+    /// Kill and fail ingest at every single disk step of a run: the next one ends as if nothing had been
+    Steps,
 }
 
 pub(crate) fn run(trial: &Trial) -> Result<()> {
     match trial {
         Trial::Change(options) => change::run(options),
         Trial::Kills(options) => kills::run(options),
+        Trial::Steps => steps::run(),
     }
 }

@@ -1,9 +1,14 @@
 //! The step counter: counts disk steps of this thread, and fails or kills at one of them;
 //! and keeps a log of them, from which a test can tell what a power cut would have left.
+//!
+//! A whole process is told by `VIGIE_FAULTS`: `kill N`, `fail N ERRNO` or `fail-from N ERRNO`; its steps are then counted
+//! over all threads.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::io;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::process::{Signal, getpid, kill_process};
 
@@ -22,9 +27,29 @@ pub enum Plan {
 }
 
 thread_local! {
-    static PLAN: Cell<Plan> = const { Cell::new(Plan::Undisturbed) };
+    static PLAN: Cell<Plan> = Cell::new(of_process().unwrap_or_default());
     static STEPS: Cell<u64> = const { Cell::new(0) };
     static LOG: RefCell<Vec<(&'static str, String)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Steps of the process, where a plan is set for it.
+static PROCESS: AtomicU64 = AtomicU64::new(0);
+
+/// What `VIGIE_FAULTS` says.
+fn of_process() -> Option<Plan> {
+    static SAID: OnceLock<Option<Plan>> = OnceLock::new();
+    *SAID.get_or_init(|| {
+        let text = std::env::var("VIGIE_FAULTS").ok()?;
+        let mut words = text.split(' ');
+        let (what, step) = (words.next()?, words.next()?.parse().ok()?);
+        let mut errno = || words.next()?.parse().ok();
+        match what {
+            "kill" => Some(Plan::Kill(step)),
+            "fail" => Some(Plan::Fail(step, errno()?)),
+            "fail-from" => Some(Plan::FailFrom(step, errno()?)),
+            _ => None,
+        }
+    })
 }
 
 /// Sets the plan for this thread, and counts anew.
@@ -47,7 +72,10 @@ pub fn log() -> Vec<(&'static str, String)> {
 }
 
 pub(crate) fn step(what: &'static str, path: impl Display) -> io::Result<()> {
-    let n = STEPS.get() + 1;
+    let n = match of_process() {
+        Some(_) => PROCESS.fetch_add(1, Ordering::Relaxed) + 1,
+        None => STEPS.get() + 1,
+    };
     STEPS.set(n);
     if PLAN.get() != Plan::Undisturbed {
         LOG.with_borrow_mut(|log| log.push((what, path.to_string())));

@@ -78,7 +78,7 @@ fn unmounted_it_writes_nothing_under_the_mount_point() {
     };
     let (from, to) = (disk.to_str().unwrap(), mount.to_str().unwrap());
     if !run("mount", &["--bind", from, to]) {
-        eprintln!("NOT TESTED: this user may not mount");
+        not_tested();
         return;
     }
     let root = mount.join("archive");
@@ -94,6 +94,11 @@ fn unmounted_it_writes_nothing_under_the_mount_point() {
     assert!(run("umount", &["--lazy", to]));
 }
 
+fn not_tested() {
+    use std::io::Write;
+    std::io::stderr().write_all(b"NOT TESTED: this user may not mount\n").unwrap();
+}
+
 struct Mounted(PathBuf);
 
 impl Mounted {
@@ -103,7 +108,7 @@ impl Mounted {
         let arguments = ["-t", "tmpfs", "-o", options, "tmpfs", at.to_str().unwrap()];
         let mounted = Command::new("mount").args(arguments).status().is_ok_and(|status| status.success());
         if !mounted {
-            eprintln!("NOT TESTED: this user may not mount");
+            not_tested();
         }
         mounted.then_some(Self(at))
     }

@@ -39,4 +39,5 @@ mod reload;
 mod run;
 mod security;
 mod starttls;
+mod steps;
 mod sync;
