@@ -27,6 +27,7 @@ mod kill;
 mod large;
 mod limits;
 mod messages;
+mod moved;
 mod oauth;
 mod place;
 mod providers;
