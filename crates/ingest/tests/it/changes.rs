@@ -309,7 +309,7 @@ async fn an_incomplete_listing_says_nothing_of_what_it_does_not_show() {
     place.assert_whole(2);
     assert_eq!(told(&place), [vanished(8)]);
     let settings = Settings { root: place.archive(), raw: RawPolicy::Always, min_free: 1 };
-    let mut archive = Archive::open(&settings, "1").unwrap();
+    let archive = Archive::open(&settings, "1").unwrap();
     let mailbox = archive.mailboxes("a").unwrap()[0];
     let view = archive.view(mailbox).unwrap();
     assert_eq!(view.stored, UidSet::of(7..=8));
