@@ -30,7 +30,7 @@ pub(super) fn measure(place: &Place<'_>, found: &mut Found) -> Result<()> {
         let (least, most) = (per_mebibyte(least)?, per_mebibyte(most)?);
         // Twice, because what fits into the processor's caches goes faster.
         let what = format!("parse, linear: time a MiB at 64 MiB to that at 1 MiB, {name}");
-        let note = format!("{:.1} to {:.1} ms a MiB", most * 1000.0, least * 1000.0);
+        let note = format!("{:.1} ms a MiB after {:.1} ms", most * 1000.0, least * 1000.0);
         found.rows.push(Row::new(what, most / least, Bound::Most(2.0), "times", note));
     }
     found.samples.insert("parse".into(), said);

@@ -65,7 +65,7 @@ impl Row {
 
 /// For a person.
 pub(super) fn table(rows: &[Row]) -> String {
-    let mut out = format!("\n{:60}  {:>16}  {:>16}  {:8}\n", "", "measured", "budget", "");
+    let mut out = format!("\n{:70}  {:>16}  {:>16}  {:8}\n", "", "measured", "budget", "");
     for row in rows {
         let (sign, limit) = match row.bound {
             Bound::Least(limit) => (">=", limit),
@@ -75,7 +75,7 @@ pub(super) fn table(rows: &[Row]) -> String {
         let budget = format!("{sign} {} {}", figure(limit), row.unit);
         // Writing to a string cannot fail.
         let _ =
-            writeln!(out, "{:60}  {measured:>16}  {budget:>16}  {:8}  {}", row.what, row.verdict(), row.note);
+            writeln!(out, "{:70}  {measured:>16}  {budget:>16}  {:8}  {}", row.what, row.verdict(), row.note);
     }
     out
 }
