@@ -140,8 +140,10 @@ pub(super) fn salvage(line: &[u8]) -> Option<Vec<u8>> {
 /// parser follows it down as deep as it goes, and where quotes are misplaced it sees more depth than the framer.
 pub(super) fn parses(line: &[u8]) -> bool {
     const RECURSIVE: &[u8] = b"BODYSTRUCTURE";
-    if line.windows(RECURSIVE.len()).any(|w| w.eq_ignore_ascii_case(RECURSIVE)) && is_fetch(after_star(line))
-    {
+    let is_recursive = |at: usize| {
+        line.get(at..at + RECURSIVE.len()).is_some_and(|word| word.eq_ignore_ascii_case(RECURSIVE))
+    };
+    if memchr::memchr2_iter(b'B', b'b', line).any(is_recursive) && is_fetch(after_star(line)) {
         return false;
     }
     let mut whole = Vec::with_capacity(line.len() + 2);
