@@ -2,6 +2,7 @@
 
 mod files;
 mod lock;
+mod look;
 mod pace;
 mod plan;
 mod record;
@@ -16,7 +17,6 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use vigie_common::document::MailboxSource;
-use vigie_common::id::Id;
 
 pub(crate) use self::recover::segments_of;
 
@@ -30,8 +30,7 @@ use crate::disk::{Folders, Root, clock};
 use crate::rebuild::{Rebuilder, Rebuilt};
 use crate::segment::Segments;
 use crate::{
-    Change, Committed, Earlier, Error, MailboxId, MailboxView, RawPolicy, Round, Shortage, SyncTiming, Way,
-    layout, quarantine,
+    Change, Committed, Error, MailboxId, RawPolicy, Round, Shortage, SyncTiming, Way, layout, quarantine,
 };
 
 /// What the writer needs to know.
@@ -397,63 +396,6 @@ impl Archive {
                 Ok(id)
             }
         }
-    }
-
-    /// What is known of a mailbox.
-    ///
-    /// # Errors
-    /// From the catalog.
-    pub fn view(&self, mailbox: MailboxId) -> Result<MailboxView, Error> {
-        self.catalog.get(|db| catalog::view(db, mailbox))
-    }
-
-    /// All mailboxes of an account that are registered.
-    ///
-    /// # Errors
-    /// From the catalog.
-    pub fn mailboxes(&self, account: &str) -> Result<Vec<MailboxId>, Error> {
-        self.catalog.get(|db| catalog::mailboxes(db, account))
-    }
-
-    /// Octets that the servers of an account sent within the last day, by hours since 1970.
-    ///
-    /// # Errors
-    /// From the catalog.
-    pub fn received(&self, account: &str) -> Result<Vec<(i64, u64)>, Error> {
-        self.catalog.get(|db| catalog::received(db, account))
-    }
-
-    /// Messages of a mailbox that are stored in other generations than `present` (uidvalidity and our count), newest
-    /// first. Looks at every entry, if there are any.
-    ///
-    /// # Errors
-    /// From the catalog.
-    pub fn earlier(&self, mailbox: MailboxId, present: (u32, u32)) -> Result<Vec<Earlier>, Error> {
-        self.catalog.get(|db| catalog::earlier(db, mailbox, present))
-    }
-
-    /// Messages of a mailbox that are stored in the generation `present`. Looks at every entry.
-    ///
-    /// # Errors
-    /// From the catalog.
-    pub fn stored_in(&self, mailbox: MailboxId, present: (u32, u32)) -> Result<Vec<Earlier>, Error> {
-        self.catalog.get(|db| catalog::stored_in(db, mailbox, present))
-    }
-
-    /// Messages by their ids; none where one is not stored.
-    ///
-    /// # Errors
-    /// From the catalog.
-    pub fn stored_as(&self, ids: &[Id]) -> Result<Vec<Option<Earlier>>, Error> {
-        self.catalog.get(|db| ids.iter().map(|id| catalog::stored_as(db, id)).collect())
-    }
-
-    /// A document as it lies on disk.
-    ///
-    /// # Errors
-    /// From the disk.
-    pub fn document(&self, path: &str) -> Result<Vec<u8>, Error> {
-        self.root.read(path)
     }
 
     /// Says that the writer lives, where no commit did lately.

@@ -181,13 +181,20 @@ impl Mailbox {
         self.known.keywords_at.is_some_and(|at| now.duration_since(at) < AGAIN)
     }
 
+    /// The UIDs from `low` to `high` but those that were not taken: a connection may be lost on each of them.
+    fn askable(&self, low: u32, high: u32) -> UidSet {
+        let open = self.known.open.iter().map(|open| open.uid);
+        let shunned: UidSet = open.chain(self.known.quarantined.iter().map(|q| q.uid)).collect();
+        UidSet::of(low..=high).difference(&shunned)
+    }
+
     /// By CHANGEDSINCE. Gives back whether all of it was told.
     async fn changed_since(&mut self, session: &mut Session, modseq: u64) -> Result<bool> {
         let mut complete = true;
         let mut below = u32::MAX;
         while let Some(window) = newest(&self.known.stored, below, WINDOW) {
             let (Some(low), Some(high)) = (window.lowest(), window.highest()) else { break };
-            match session.flags(low, high, Some(modseq)).await {
+            match session.flags(&self.askable(low, high), Some(modseq)).await {
                 Ok(()) => complete &= self.record(session.take_changes()).await?,
                 Err(Error::Refused { text, .. }) => {
                     session.forgo_condstore(&text);
@@ -207,7 +214,7 @@ impl Mailbox {
         let (mut below, mut count) = (u32::MAX, FIRST);
         while let Some(window) = newest(&self.known.stored, below, count) {
             let (Some(low), Some(high)) = (window.lowest(), window.highest()) else { break };
-            let flagged = match session.flags_and_dates(low, high).await {
+            let flagged = match session.flags_and_dates(&self.askable(low, high)).await {
                 Ok(flagged) => flagged,
                 // It cannot be had; their age tells.
                 Err(Error::Refused { text, .. }) => {

@@ -136,14 +136,14 @@ impl Session {
         Ok(highest)
     }
 
-    /// Asks for the flags of the messages with UIDs from `low` to `high`: with `since`, of those alone that changed after
+    /// Asks for the flags of messages: with `since`, of those alone that changed after
     /// that MODSEQ (RFC 7162). They come as [changes](Session::take_changes).
     ///
     /// # Errors
     /// The connection is lost, or refused.
-    pub async fn flags(&mut self, low: u32, high: u32, since: Option<u64>) -> Result<()> {
+    pub async fn flags(&mut self, uids: &UidSet, since: Option<u64>) -> Result<()> {
         let since = since.map(|modseq| format!(" (CHANGEDSINCE {modseq})")).unwrap_or_default();
-        let command = format!("UID FETCH {low}:{high} (UID FLAGS){since}");
+        let command = format!("UID FETCH {uids} (UID FLAGS){since}");
         self.channel.run("UID FETCH", &command, |_| ()).await
     }
 
@@ -155,19 +155,19 @@ impl Session {
         self.channel.run("FETCH", &format!("FETCH {numbers} (UID FLAGS)"), |_| ()).await
     }
 
-    /// Flags and dates of the messages with UIDs from `low` to `high`.
+    /// Flags and dates of messages.
     ///
     /// # Errors
     /// The connection is lost, or refused.
-    pub async fn flags_and_dates(&mut self, low: u32, high: u32) -> Result<Vec<Flagged>> {
-        let command = format!("UID FETCH {low}:{high} (UID FLAGS INTERNALDATE)");
+    pub async fn flags_and_dates(&mut self, uids: &UidSet) -> Result<Vec<Flagged>> {
+        let command = format!("UID FETCH {uids} (UID FLAGS INTERNALDATE)");
         let mut flagged = Vec::new();
         self.channel
             .run("UID FETCH", &command, |response| {
                 if let Response::Fetch(_, attributes) = response
                     && let Some(listed) = read_listed(attributes)
                     && let Some(flags) = flags_of(attributes)
-                    && (low..=high).contains(&listed.uid)
+                    && uids.contains(listed.uid)
                 {
                     flagged.push(Flagged { uid: listed.uid, internal_date: listed.internal_date, flags });
                 }
