@@ -1,9 +1,10 @@
-//! Messages on their way from the server to the archive: two commands ahead on the wire, parsing beside it,
+//! Messages on their way from the server to the archive: some commands ahead on the wire, parsing beside it,
 //! committing behind it. What is on its way is bounded in bytes.
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -19,8 +20,12 @@ use crate::message::{Fetched, Origin};
 use crate::plan::Batch;
 use crate::session::{Body, Session, Slices};
 
-/// Commands on the wire at once: the next one waits at the server while the answer of the last one is read.
-const AHEAD: usize = 2;
+/// Commands on the wire at once: the next ones wait at the server while the answer of the last one is read. More of
+/// them while answers come quickly, so that a distant server is kept busy; few on a slow line, where what has just
+/// arrived would wait behind them.
+const AHEAD: RangeInclusive<usize> = 2..=8;
+/// An answer that took no longer came quickly.
+const QUICK: Duration = Duration::from_millis(100);
 /// No message is larger than this; one that is is quarantined.
 const LARGEST: u64 = 256 << 20;
 
@@ -29,6 +34,8 @@ const LARGEST: u64 = 256 << 20;
 pub(super) struct Flow {
     origin: Arc<Origin>,
     sent: VecDeque<Asked>,
+    /// How many of these there may be now.
+    ahead: usize,
     work: JoinSet<Result<Dealt>>,
     windows: VecDeque<Window>,
     /// Number of the first of `windows` since the flow began.
@@ -84,6 +91,7 @@ impl Flow {
         Self {
             origin: Arc::new(origin),
             sent: VecDeque::new(),
+            ahead: *AHEAD.start(),
             work: JoinSet::new(),
             windows: VecDeque::new(),
             first_window: 0,
@@ -141,7 +149,7 @@ impl Flow {
             self.drain(mailbox, session).await?;
             return self.fetch_large(mailbox, session, window, batch).await;
         }
-        while self.sent.len() >= AHEAD {
+        while self.sent.len() >= self.ahead {
             self.read(mailbox, session).await?;
         }
         let sent = session.ask_bodies(&batch.uids(), batch.largest()).await?;
@@ -181,7 +189,9 @@ impl Flow {
             wanted.union(&other.batch.uids());
             bytes += other.batch.bytes;
         }
+        let begun = Instant::now();
         let (came, ended) = session.read_bodies(sent, &wanted, bytes).await;
+        self.ahead = if begun.elapsed() <= QUICK { self.ahead + 1 } else { 0 }.clamp(*AHEAD.start(), *AHEAD.end());
         let mut bodies = early;
         for body in came {
             if uids.contains(body.uid) {
