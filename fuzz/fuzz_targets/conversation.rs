@@ -35,7 +35,7 @@ async fn converse(data: &[u8]) {
         if let Some(found) = heard(session.mailboxes().await) {
             assert!(found.windows(2).all(|pair| pair[0].source.raw_name != pair[1].source.raw_name));
         }
-        heard(session.examine("INBOX").await);
+        heard(session.examine("INBOX", Some((5, 9))).await);
         heard(session.status("Archive").await);
         heard(session.highest_uid().await);
         if let Some(listed) = heard(session.list(3, Some(9)).await) {
@@ -48,16 +48,20 @@ async fn converse(data: &[u8]) {
         let first = session.ask_bodies(&wanted, 100).await;
         let second = session.ask_bodies(&wanted, 100).await;
         for sent in [first, second] {
-            if let Some(sent) = heard(sent)
-                && let Some(bodies) = heard(session.read_bodies(sent, &wanted, 500).await)
-            {
+            if let Some(sent) = heard(sent) {
+                let (bodies, ended) = session.read_bodies(sent, &wanted, 500).await;
+                heard(ended);
                 assert!(bodies.iter().all(|body| wanted.contains(body.uid)));
                 assert!(bodies.windows(2).all(|pair| pair[0].uid < pair[1].uid));
             }
         }
-        if let Some(Some(body)) = heard(session.large_body(7, 3000, 10_000, || ()).await) {
-            assert!(body.uid == 7 && body.bytes.len() <= 3 << 20);
+        let mut bytes = Vec::new();
+        heard(session.large_body(7, 3000, 10_000, &mut bytes, || ()).await);
+        assert!(bytes.len() <= 3 << 20, "{}", bytes.len());
+        if let Some(flagged) = heard(session.flags_and_dates(3, 9).await) {
+            assert!(flagged.iter().all(|f| (3..=9).contains(&f.uid)));
         }
+        heard(session.flags_of_numbers(&wanted).await);
         heard(session.idle(Instant::now() + Duration::from_secs(3600), std::future::pending()).await);
         heard(session.noop().await);
     }
