@@ -113,7 +113,7 @@ fn expiring(id: &str, account: &AccountFacts, now: Timestamp) -> Option<Alarm> {
 
 /// One for the account whose new mail waits because of its own budget.
 fn of_budget(id: &str, account: &AccountFacts, now: Timestamp) -> Option<Alarm> {
-    let until = account.budget.wait(Purpose::Arrival, 0, now)?;
+    let until = account.budget.wait(Purpose::Arrival, 0, 0, now)?;
     let held = account.mailboxes.values().filter(|mailbox| mailbox.state == MailboxState::Throttled);
     let since = held.map(|mailbox| mailbox.since).min().unwrap_or(now);
     let (spent, limit) = (Size(account.budget.spent(now)), Size(account.budget.limit().unwrap_or(0)));

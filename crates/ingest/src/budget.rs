@@ -78,17 +78,17 @@ impl Budget {
         Some(self.limit?.saturating_sub(self.spent(now)))
     }
 
-    /// When `coming` octets may be fetched for `purpose`, if not now. A message that is large in itself may go beyond:
-    /// else it would never come.
+    /// When `coming` octets may be fetched for `purpose`, if not now; `asked` for are others. A message that is large in
+    /// itself may go beyond: else it would never come.
     #[must_use]
-    pub fn wait(&self, purpose: Purpose, coming: u64, now: Timestamp) -> Option<Timestamp> {
+    pub fn wait(&self, purpose: Purpose, asked: u64, coming: u64, now: Timestamp) -> Option<Timestamp> {
         let limit = self.limit?;
         let share = match purpose {
             Purpose::Arrival => limit,
             Purpose::Backfill => limit - limit / RESERVE,
         };
         let coming = coming.clamp(1, (share / 4).max(1));
-        let mut spent = self.spent(now);
+        let mut spent = self.spent(now).saturating_add(asked);
         let now = hour(now);
         let mut until = None;
         for (&of, bytes) in self.hours.iter().filter(|&(&of, _)| counts(of, now)) {
@@ -140,16 +140,16 @@ mod tests {
         budget.recall(Some(1000), []);
         budget.add(300, at(0));
         budget.add(499, at(1));
-        assert_eq!(budget.wait(Purpose::Backfill, 0, at(1)), None);
-        assert_eq!(budget.wait(Purpose::Backfill, 2, at(1)), on_the_hour(25));
+        assert_eq!(budget.wait(Purpose::Backfill, 0, 0, at(1)), None);
+        assert_eq!(budget.wait(Purpose::Backfill, 0, 2, at(1)), on_the_hour(25));
         budget.add(1, at(1));
-        assert_eq!(budget.wait(Purpose::Backfill, 0, at(1)), on_the_hour(25));
-        assert_eq!(budget.wait(Purpose::Arrival, 0, at(2)), None);
+        assert_eq!(budget.wait(Purpose::Backfill, 0, 0, at(1)), on_the_hour(25));
+        assert_eq!(budget.wait(Purpose::Arrival, 0, 0, at(2)), None);
         assert_eq!(budget.remaining(at(2)), Some(200));
         budget.add(600, at(2));
         assert_eq!(budget.remaining(at(2)), Some(0));
-        assert_eq!(budget.wait(Purpose::Arrival, 0, at(2)), on_the_hour(26));
-        assert_eq!(budget.wait(Purpose::Backfill, 0, at(2)), on_the_hour(26));
+        assert_eq!(budget.wait(Purpose::Arrival, 0, 0, at(2)), on_the_hour(26));
+        assert_eq!(budget.wait(Purpose::Backfill, 0, 0, at(2)), on_the_hour(26));
         // A day after the first hour ended it no longer counts, and not a moment earlier.
         assert_eq!(budget.spent(at(24)), 1400);
         assert_eq!(budget.spent(at(25)), 1100);
@@ -161,9 +161,9 @@ mod tests {
         let mut budget = Budget::default();
         budget.recall(Some(1000), []);
         budget.add(500, at(0));
-        assert_eq!(budget.wait(Purpose::Backfill, u64::MAX, at(0)), None);
+        assert_eq!(budget.wait(Purpose::Backfill, 0, u64::MAX, at(0)), None);
         budget.add(200, at(0));
-        assert_eq!(budget.wait(Purpose::Backfill, u64::MAX, at(0)), on_the_hour(25));
+        assert_eq!(budget.wait(Purpose::Backfill, 0, u64::MAX, at(0)), on_the_hour(25));
     }
 
     #[test]
@@ -171,7 +171,7 @@ mod tests {
         let mut budget = Budget::default();
         budget.add(u64::MAX, at(0));
         budget.add(1, at(0));
-        assert_eq!(budget.wait(Purpose::Arrival, 0, at(0)), None);
+        assert_eq!(budget.wait(Purpose::Arrival, 0, 0, at(0)), None);
         assert_eq!(budget.remaining(at(0)), None);
         assert!(budget.unrecorded("a").is_none());
     }

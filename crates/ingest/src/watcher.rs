@@ -39,15 +39,14 @@ const JITTER: f64 = 0.5;
 
 /// Watches `account` until it is told to stop.
 pub async fn watch(shared: Shared, dialer: Dialer, account: Arc<Account>) {
-    let mut patience = Patience::new(shared.connections);
+    let mut patience = Patience::new(shared.connections.min(account.quirks.connections));
     shared.board.account(&account.id, |_| ());
     if let Err(error) = recall(&shared, &account).await {
         tracing::debug!(account = account.id, %error, "what is known of the account cannot be read yet");
     }
     loop {
         let before = Corrected::since_now(&account);
-        let connections = patience.connections.min(account.quirks.connections);
-        let error = match looked_after(&shared, &dialer, &account, connections).await {
+        let error = match looked_after(&shared, &dialer, &account, patience.connections).await {
             Ok(Left::Stopped) | Err(Error::Stopped) => return stop(&shared, &account).await,
             Ok(Left::Changed) => {
                 tracing::info!(

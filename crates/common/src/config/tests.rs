@@ -33,8 +33,8 @@ fn an_unknown_key_names_file_line_key_and_the_nearest_one() {
 
 #[test]
 fn a_missing_key_names_the_line_of_its_table() {
-    let error = load("\n[[account]]\nid = \"a\"\nuser = \"u\"\n", &[]).unwrap_err();
-    assert_eq!(error, "conf/vigie.toml:2: missing field `host`");
+    let error = load("\n[[account]]\nid = \"a\"\nhost = \"h\"\n", &[]).unwrap_err();
+    assert_eq!(error, "conf/vigie.toml:2: missing field `user`");
 }
 
 #[test]

@@ -191,7 +191,8 @@ impl Flow {
         }
         let begun = Instant::now();
         let (came, ended) = session.read_bodies(sent, &wanted, bytes).await;
-        self.ahead = if begun.elapsed() <= QUICK { self.ahead + 1 } else { 0 }.clamp(*AHEAD.start(), *AHEAD.end());
+        self.ahead =
+            if begun.elapsed() <= QUICK { self.ahead + 1 } else { 0 }.clamp(*AHEAD.start(), *AHEAD.end());
         let mut bodies = early;
         for body in came {
             if uids.contains(body.uid) {

@@ -96,7 +96,7 @@ impl Mailbox {
                 flow.drain(self, session).await?;
                 Box::pin(self.fetch_new(session, flow)).await?;
             }
-            if self.is_held(session, purpose, flow.on_the_wire() + batch.bytes) {
+            if self.is_held(session, purpose, flow.on_the_wire(), batch.bytes) {
                 // The window is not dealt with: it is listed again when there is room.
                 return flow.drain(self, session).await;
             }

@@ -89,11 +89,18 @@ impl Mailbox {
         }
     }
 
-    /// Whether the daily budget does not allow `coming` octets for `purpose`; then the rest waits.
-    pub(super) fn is_held(&mut self, session: &mut Session, purpose: Purpose, coming: u64) -> bool {
+    /// Whether the daily budget does not allow `coming` octets for `purpose`, with those that were `asked` for; then the
+    /// rest waits.
+    pub(super) fn is_held(
+        &mut self,
+        session: &mut Session,
+        purpose: Purpose,
+        asked: u64,
+        coming: u64,
+    ) -> bool {
         self.note_cost(session);
         let now = clock::now();
-        let wait = |known: &mut AccountFacts| known.budget.wait(purpose, coming, now);
+        let wait = |known: &mut AccountFacts| known.budget.wait(purpose, asked, coming, now);
         let wait = self.shared.board.of_account(&self.account.id, wait);
         let Some(until) = wait.flatten() else { return false };
         if self.held.is_none_or(|held| held < until) {

@@ -100,7 +100,7 @@ async fn changes_are_asked_for_where_the_server_counts_them() {
         .script([greeted(), counting("CONDSTORE", "10").until("LOGOUT")])
         .script([
             greeted(),
-            counting("CONDSTORE", "12").until("UID FETCH 7:7 (UID FLAGS) (CHANGEDSINCE 10)"),
+            counting("CONDSTORE", "12").until("UID FETCH 7 (UID FLAGS) (CHANGEDSINCE 10)"),
             reply(seen),
             counting("CONDSTORE", "12").until("LOGOUT"),
         ])
@@ -129,8 +129,8 @@ async fn announced_and_refused_extensions_are_done_without() {
             .answer("EXAMINE \"INBOX\" (", "{tag} BAD Extra arguments\r\n")
     };
     let changed_since = || {
-        counting("CONDSTORE", "99").answer("UID FETCH 7:7 (UID FLAGS) (CHANGEDSINCE", "{tag} BAD no\r\n").answer(
-            "UID FETCH 7:7 (UID FLAGS INTERNALDATE)",
+        counting("CONDSTORE", "99").answer("UID FETCH 7 (UID FLAGS) (CHANGEDSINCE", "{tag} BAD no\r\n").answer(
+            "UID FETCH 7 (UID FLAGS INTERNALDATE)",
             "* 1 FETCH (UID 7 FLAGS (\\Answered) INTERNALDATE \"01-Nov-2026 00:00:00 +0000\")\r\n{tag} OK\r\n",
         )
     };

@@ -135,7 +135,7 @@ async fn refused_credentials_wait_for_another_password() {
     let place = Place::plain(server.port(), "");
     let mut run = Running::start(place.command(&["run"]), false);
     let said = run.wait_for("credentials refused");
-    assert!(said.contains("when that file changes"), "{said}");
+    assert!(said.contains("a changed file is tried at once"), "{said}");
     assert_eq!(service.connections(), 1);
     std::fs::write(place.path("password"), "another one\n").unwrap();
     run.wait_for("credentials refused");

@@ -7,8 +7,8 @@ use super::*;
 use crate::limits::wait_for_state;
 use crate::place::Running;
 
-/// 1: labels are mailboxes, so that a message is there several times; `[Gmail]` cannot be opened, and names are in
-/// the user's language.
+/// 1: labels are mailboxes, so that a message is there several times: once more in `\All` where that is asked for;
+/// `[Gmail]` cannot be opened, and names are in the user's language.
 #[tokio::test(flavor = "multi_thread")]
 async fn gmail_labels_are_mailboxes_and_their_root_is_none() {
     let listed = "* LIST (\\HasNoChildren) \"/\" \"INBOX\"\r\n\
@@ -20,7 +20,7 @@ async fn gmail_labels_are_mailboxes_and_their_root_is_none() {
         .answer("EXAMINE \"[Gmail]/Entw&APw-rfe\"", examined(0, 9, Some(1)))
         .answer("EXAMINE \"[Gmail]\"", "{tag} NO [NONEXISTENT] Unknown Mailbox: [Gmail] (Failure)\r\n");
     let server = Server::plain().script(all(answers)).start().await;
-    let place = Place::plain(server.port(), "mailboxes = [\"*\"]");
+    let place = Place::plain(server.port(), "mailboxes = [\"*\", \"\\\\All\"]");
     place.sync().assert_clean();
     let entries = place.entries();
     assert_eq!(entries.len(), 6);
