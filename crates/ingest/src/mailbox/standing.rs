@@ -14,7 +14,7 @@ impl Mailbox {
     /// Records how the mailbox stands, where that is not recorded already.
     ///
     /// # Errors
-    /// [`Error::Archive`].
+    /// [`crate::error::Error::Archive`].
     pub async fn set_state(
         &self,
         state: MailboxState,
