@@ -206,6 +206,7 @@ impl Framer {
             let mut line = std::mem::take(&mut self.line);
             match line::label_literal(&line).filter(|_| self.fate == Fate::New) {
                 Some(length) => {
+                    self.count_literal()?;
                     line.truncate(line::before_literal(&line).len());
                     line.push(b'"');
                     self.text += usize::try_from(length).unwrap_or(usize::MAX);
@@ -219,6 +220,14 @@ impl Framer {
                     self.line = line;
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn count_literal(&mut self) -> Result<(), Violation> {
+        self.literals += 1;
+        if self.literals > self.limits.literals {
+            return Err(Violation::TooManyLiterals(self.limits.literals));
         }
         Ok(())
     }
@@ -246,10 +255,7 @@ impl Framer {
             if self.data > most {
                 return Err(Violation::LiteralTooLarge { announced, most });
             }
-            self.literals += 1;
-            if self.literals > self.limits.literals {
-                return Err(Violation::TooManyLiterals(self.limits.literals));
-            }
+            self.count_literal()?;
             self.left = announced;
         }
         if first {
