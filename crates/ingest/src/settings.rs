@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use vigie_common::config::{self, ConfigError, Loaded, Tls};
+use vigie_common::secret::Secret;
 use vigie_common::text::{inert, nearest};
 
 pub use self::oauth2::OAuth2;
@@ -119,7 +120,9 @@ impl Settings {
             if !ids.insert(account.id.clone()) {
                 return Err(fault("another account has the same id; each needs its own".into()));
             }
-            for place in account.sign_in.exposed() {
+            let key = account.client.as_ref().map(|client| Secret::File(client.key.clone()));
+            let key = key.filter(Secret::is_exposed).map(|key| key.place("client key"));
+            for place in account.sign_in.exposed().into_iter().chain(key) {
                 warnings.push(format!(
                     "{}: account {}: {place} can be read by others; keep it in a file of mode 0600",
                     loaded.place(raw.span()),
@@ -178,6 +181,12 @@ impl Account {
                 inert(host, 80)
             ));
         }
+        let proxy = raw.proxy.as_deref().map(Proxy::parse).transpose()?;
+        if let Some(proxy) = proxy.as_ref().filter(|proxy| tls == Tls::None && !is_loopback(proxy.host())) {
+            return Err(format!(
+                "tls = \"none\" would send the password to the proxy {proxy} in clear text; use \"implicit\" or \"starttls\""
+            ));
+        }
         let usual = named.filter(|p| p.tls == tls).map(|p| p.port);
         let port = raw.port.or(usual).unwrap_or(if tls == Tls::Implicit { 993 } else { 143 });
         Ok(Self {
@@ -188,18 +197,17 @@ impl Account {
             ca_file: raw.ca_file.as_deref().map(|path| loaded.beside(path)),
             pins: pins(raw, tls)?,
             client: client(raw, loaded, tls)?,
-            proxy: raw.proxy.as_deref().map(Proxy::parse).transpose()?,
+            proxy,
             compress: raw.compress,
             user: raw.user.clone(),
             sign_in: SignIn::from_config(raw, loaded)?,
             mailboxes: Patterns::parse(&raw.mailboxes)?,
             since: raw.since.as_deref().map(since).transpose()?,
             quirks: quirks(raw, provider.map_or(USUAL, |p| p.quirks))?,
-            daily_bytes: raw
-                .daily_bytes
-                .map(daily_bytes)
-                .transpose()?
-                .or(provider.and_then(|p| p.quirks.daily)),
+            daily_bytes: match raw.daily_bytes {
+                Some(bytes) => Some(bytes.0).filter(|&bytes| bytes > 0),
+                None => provider.and_then(|p| p.quirks.daily),
+            },
         })
     }
 }
@@ -285,13 +293,6 @@ fn is_account_id(id: &str) -> bool {
 fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-fn daily_bytes(bytes: config::Size) -> Result<u64, String> {
-    match bytes.0 {
-        0 => Err("daily_bytes = 0 would fetch nothing; leave the key out for no budget".into()),
-        bytes => Ok(bytes),
-    }
 }
 
 fn since(text: &str) -> Result<Since, String> {

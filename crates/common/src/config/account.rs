@@ -17,7 +17,8 @@ pub struct Account {
     /// Names the account everywhere: paths, labels, pages. `[a-z0-9][a-z0-9-]{0,31}`.
     pub id: String,
     /// Who provides the mailboxes (`gmail`, `outlook`, ...): fills in what is not written of `host`, `port`, `tls`,
-    /// `connections`, `idle` and `poll`. Without it, the host is looked up among those that are known.
+    /// `connections`, `idle`, `poll` and, for `gmail`, `daily_bytes`. Without it, the host is looked up among those that are
+    /// known.
     pub provider: Option<String>,
     /// Host name or address of the IMAP server.
     pub host: Option<String>,
@@ -72,6 +73,7 @@ pub struct Account {
     /// How often mailboxes without IDLE are looked at: from 10 s to 15 min. Default: 1 min.
     pub poll: Option<Duration>,
     /// Octets that may be fetched within 24 hours, for providers that count; a fifth of them is kept for new mail.
+    /// `"0"` for no budget. Default: 2,500 MB for Gmail, none elsewhere.
     pub daily_bytes: Option<Size>,
 }
 

@@ -8,7 +8,8 @@ use vigie_common::secret::Secret;
 use super::*;
 
 fn settings(account: &str) -> Result<Settings, String> {
-    let text = format!("[[account]]\nid = \"a\"\nhost = \"imap.example.org\"\nuser = \"u\"\n{account}");
+    let host = if account.contains("\nhost = \"127") { "" } else { "host = \"imap.example.org\"\n" };
+    let text = format!("[[account]]\nid = \"a\"\n{host}user = \"u\"\n{account}");
     let loaded = Loaded::parse(Path::new("conf/vigie.toml"), text, []).map_err(|e| e.to_string())?;
     Settings::from_config(&loaded).map_err(|e| e.to_string())
 }
@@ -31,6 +32,10 @@ fn faults_are_told_with_their_place() {
         ("", "conf/vigie.toml:1: account a: no password"),
         ("password_env = \"X\"\npassword_file = \"y\"", "account a: more than one of"),
         ("password_env = \"X\"\ntls = \"none\"", "would send the password to imap.example.org in clear text"),
+        (
+            "password_env = \"X\"\ntls = \"none\"\nhost = \"127.0.0.1\"\nproxy = \"socks5://proxy.example:1080\"",
+            "the password to the proxy socks5://proxy.example:1080 in clear text",
+        ),
         ("password_env = \"X\"\npin = \"sha256:12\"", "pin = \"sha256:12\": write \"sha256:\" and 64"),
         ("password_env = \"X\"\npin = []", "nothing is pinned"),
         ("password_env = \"X\"\nclient_key = \"x\"", "set both or none"),
@@ -70,7 +75,9 @@ fn a_provider_fills_what_is_not_written() {
     };
     let gmail = account("provider = \"gmail\"\nuser = \"ada@example.org\"").unwrap();
     assert_eq!((gmail.host.as_str(), gmail.port, gmail.tls), ("imap.gmail.com", 993, Tls::Implicit));
-    assert_eq!(gmail.quirks.daily, Some(2_500_000_000));
+    assert_eq!(gmail.daily_bytes, Some(2_500_000_000));
+    let none = account("provider = \"gmail\"\nuser = \"ada@example.org\"\ndaily_bytes = \"0\"").unwrap();
+    assert_eq!(none.daily_bytes, None);
     let gmx = account("provider = \"gmx\"\nuser = \"ada@gmx.fr\"\nidle = \"0s\"\nconnections = 1").unwrap();
     assert_eq!((gmx.host.as_str(), gmx.quirks.connections), ("imap.gmx.com", 1));
     assert!(gmx.quirks.idle.is_zero());
@@ -101,7 +108,22 @@ fn a_password_in_the_file_warns() {
 }
 
 #[test]
+fn a_client_key_that_others_can_read_warns() {
+    use std::os::unix::fs::PermissionsExt;
+    let key = tempfile::NamedTempFile::new().unwrap();
+    let path = key.path().display();
+    let account = format!("password_env = \"X\"\nclient_certificate = \"c\"\nclient_key = \"{path}\"");
+    assert_eq!(settings(&account).unwrap().warnings, Vec::<String>::new());
+    key.as_file().set_permissions(std::fs::Permissions::from_mode(0o644)).unwrap();
+    let warnings = settings(&account).unwrap().warnings.concat();
+    assert!(warnings.contains(&format!("client key file {path} can be read by others")), "{warnings}");
+}
+
+#[test]
 fn clear_text_is_for_loopback() {
+    let through =
+        "password_env = \"X\"\ntls = \"none\"\nhost = \"127.0.0.1\"\nproxy = \"socks5://[::1]:1080\"";
+    assert!(settings(through).is_ok());
     for host in ["127.0.0.1", "::1", "localhost", "LOCALHOST"] {
         assert!(is_loopback(host), "{host}");
     }

@@ -59,6 +59,12 @@ impl Proxy {
         Ok(Self { kind, host: host.to_owned(), port })
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// A connection to `host` behind the proxy; else why there is none.
     pub(super) async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, String> {
         let through = |cause: String| format!("through {self}: {cause}");
