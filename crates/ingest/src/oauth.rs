@@ -29,8 +29,8 @@ pub(crate) fn scrubbed(text: &str, secrets: &[&SecretString]) -> String {
     quoted(&without(&text, secrets))
 }
 
-/// `text` without the words that repeat a piece of our `secrets`.
-pub(crate) fn without(text: &str, secrets: &[&SecretString]) -> String {
+/// `text` without our `secrets`, however short, and without the words that repeat a piece of them.
+fn without(text: &str, secrets: &[&SecretString]) -> String {
     /// Shorter pieces tell nothing, and are words.
     const PIECE: usize = 12;
     let repeats = |word: &str| {
@@ -42,7 +42,7 @@ pub(crate) fn without(text: &str, secrets: &[&SecretString]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut word = String::new();
     // The last one has an end, too.
-    for c in text.chars().map(Some).chain([None]) {
+    for c in without_whole(text, secrets).chars().map(Some).chain([None]) {
         match c {
             Some(c) if of_word(c) => word.push(c),
             end => {
@@ -50,6 +50,26 @@ pub(crate) fn without(text: &str, secrets: &[&SecretString]) -> String {
                 word.clear();
                 out.extend(end);
             }
+        }
+    }
+    out
+}
+
+/// `text` without our `secrets` where all of one stands there: the longest that does.
+fn without_whole(text: &str, secrets: &[&SecretString]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let repeated = secrets.iter().map(|secret| secret.expose_secret());
+        let after =
+            repeated.filter(|secret| !secret.is_empty()).filter_map(|secret| rest.strip_prefix(secret));
+        if let Some(after) = after.min_by_key(|after| after.len()) {
+            out.push_str("[secret]");
+            rest = after;
+        } else {
+            let mut chars = rest.chars();
+            out.extend(chars.next());
+            rest = chars.as_str();
         }
     }
     out
@@ -70,5 +90,7 @@ mod tests {
         ] {
             assert_eq!(scrubbed(said, &[&secret]), told);
         }
+        let short = SecretString::from("p w");
+        assert_eq!(scrubbed("LOGIN me \"p w\"", &[&secret, &short]), "LOGIN me \"[secret]\"");
     }
 }

@@ -19,6 +19,9 @@ pub enum Reason {
     Crowded,
     /// The server is not well, or the mailbox in use: the same may succeed later.
     Transient,
+    /// The same may succeed later, but no code says so: at login these are also the words of a server that locks out whoever
+    /// knocks too often.
+    Later,
     /// The user is not known with this password, or not let in with it.
     Credentials,
     /// What was good for a while is over: connect again, with a new token where there is one.
@@ -67,16 +70,18 @@ const CREDENTIALS: [&str; 9] = [
     "passwort",
 ];
 /// Words that mean the same as the codes where nothing is said of credentials.
-const LATER: [&str; 8] = [
-    "try again",
-    "try later",
+const UNWELL: [&str; 7] = [
     "temporar",
+    "internal auth",
     "server error",
     "internal error",
     "system error",
     "server busy",
     "server is busy",
 ];
+/// A server that is [unwell](UNWELL) says this, too, and one that is well may add that one should [try again](LATER).
+const UNAUTHENTICATED: &str = "authentication fail";
+const LATER: [&str; 2] = ["try again", "try later"];
 
 impl Reason {
     /// Judges the text of a NO, BAD or BYE, its code included.
@@ -94,8 +99,12 @@ impl Reason {
             Self::Expired
         } else if says(&CREDENTIALS) {
             Self::Credentials
+        } else if says(&UNWELL) {
+            Self::Later
+        } else if says(&[UNAUTHENTICATED]) {
+            Self::Credentials
         } else if says(&LATER) {
-            Self::Transient
+            Self::Later
         } else {
             Self::Other
         }
@@ -116,6 +125,24 @@ impl Reason {
     #[must_use]
     pub fn refusal(command: &'static str, text: String) -> Error {
         Self::throttled(&text).unwrap_or(Error::Refused { command, text })
+    }
+
+    /// A login was answered by NO, where `is_no`, or BAD. A NO means the credentials unless `text` says otherwise (RFC 5530);
+    /// `shown` is what may be told of it, with `advice` for whoever corrects them.
+    #[must_use]
+    pub fn refused_login(user: &str, is_no: bool, text: &str, shown: String, advice: &str) -> Error {
+        let throttled = |wait, crowded, text| Error::Throttled { wait, crowded, text };
+        match Self::of(text) {
+            Self::Throttled(wait) => throttled(wait, false, shown),
+            Self::Crowded => throttled(None, true, shown),
+            Self::Later => throttled(None, false, shown),
+            Self::Credentials | Self::Expired | Self::Other if is_no => {
+                Error::Credentials { user: user.to_owned(), text: format!("{shown}; {advice}") }
+            }
+            Self::Credentials | Self::Expired | Self::Other | Self::Transient => {
+                Error::Refused { command: "login", text: shown }
+            }
+        }
     }
 
     /// The server ended the connection with these words.
@@ -154,7 +181,7 @@ mod tests {
 
     #[test]
     fn the_words_of_the_providers() {
-        use Reason::{Credentials, Crowded, Expired, Other, Throttled, Transient};
+        use Reason::{Credentials, Crowded, Expired, Later, Other, Throttled, Transient};
         let wait = |ms| Throttled(Some(Duration::from_millis(ms)));
         for (text, reason) in [
             ("Request is throttled. Suggested Backoff Time: 299961 milliseconds", wait(299_961)),
@@ -166,8 +193,12 @@ mod tests {
             ("User is authenticated but not connected.", Transient),
             ("[UNAVAILABLE] Temporary authentication failure.", Transient),
             ("[INUSE] Mailbox is locked by a POP server", Transient),
-            ("UID FETCH Server error - Please try again later", Transient),
-            ("Temporary failure, try later", Transient),
+            ("UID FETCH Server error - Please try again later", Later),
+            ("Temporary failure, try later", Later),
+            ("Account temporarily locked", Later),
+            ("Temporary authentication failure", Later),
+            ("Internal authentication failure", Later),
+            ("Authentication failed, please try again", Credentials),
             ("[AUTHENTICATIONFAILED] Invalid credentials (Failure)", Credentials),
             ("Invalid login or password, please try again", Credentials),
             ("Application-specific password required", Credentials),
@@ -197,6 +228,21 @@ mod tests {
         ] {
             assert_eq!(Reason::of(text), Reason::Throttled(wait), "{text}");
         }
+    }
+
+    #[test]
+    fn a_login_that_is_refused_is_not_tried_again_at_once() {
+        let of = |is_no, text: &str| Reason::refused_login("u", is_no, text, text.into(), "look");
+        for text in ["Account temporarily locked", "please try again later"] {
+            let error = of(true, text);
+            assert!(matches!(error, Error::Throttled { wait: None, crowded: false, .. }), "{error}");
+        }
+        for text in ["[AUTHENTICATIONFAILED] Token expired", "no", "Authentication failed, please try again"]
+        {
+            assert_eq!(of(true, text).to_string(), format!("the server refused user u: {text}; look"));
+            assert_eq!(of(false, text).to_string(), format!("the server refused login: {text}"));
+        }
+        assert_eq!(of(true, "[UNAVAILABLE] x").to_string(), "the server refused login: [UNAVAILABLE] x");
     }
 
     #[test]

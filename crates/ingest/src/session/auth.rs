@@ -4,6 +4,7 @@
 mod bearer;
 
 use async_imap::Client;
+use data_encoding::BASE64;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
@@ -11,7 +12,7 @@ use super::Capabilities;
 use crate::command::{Channel, SILENCE};
 use crate::error::{Error, Result, quoted};
 use crate::guard::Mode;
-use crate::oauth::{Access, Tokens};
+use crate::oauth::{Access, Tokens, scrubbed};
 use crate::reason::Reason;
 use crate::settings::{Account, SignIn};
 use crate::transport::Wire;
@@ -67,8 +68,9 @@ async fn by_password(
     account: &Account,
     password: &SecretString,
 ) -> Result<Channel> {
+    let response = SecretString::from(format!("\0{}\0{}", account.user, password.expose_secret()));
+    let encoded = SecretString::from(BASE64.encode(response.expose_secret().as_bytes()));
     let answered = if offered.has("AUTH=PLAIN") {
-        let response = SecretString::from(format!("\0{}\0{}", account.user, password.expose_secret()));
         timeout(SILENCE, client.authenticate("PLAIN", Plain(response))).await
     } else if offered.has("LOGINDISABLED") {
         return Err(Error::Unsuitable(
@@ -80,40 +82,56 @@ async fn by_password(
     match answered {
         Ok(Ok(session)) => Ok(Channel::new(session)),
         Ok(Err((error, _))) => {
-            Err(refused(error, account, &format!("check `user` and the {}", account.sign_in.place())))
+            let advice = format!("check `user` and the {}", account.sign_in.place());
+            let repeated = repeated(password);
+            let secrets: Vec<_> = repeated.iter().chain([&encoded]).collect();
+            Err(refused(error, account, &advice, &secrets))
         }
         Err(_) => Err(Error::Lost { during: "login", cause: "no answer".into() }),
     }
 }
 
-/// A refusal means the credentials, unless the server says that it is itself not well (RFC 5530).
-fn refused(error: async_imap::error::Error, account: &Account, advice: &str) -> Error {
+/// How a server may repeat `password`: as it is and as a string in quotes, each of them also as async-imap's errors show it.
+fn repeated(password: &SecretString) -> [SecretString; 4] {
+    let plain = password.expose_secret();
+    let escape = |text: &str| text.replace('\\', r"\\").replace('"', r#"\""#);
+    let quotes = escape(plain);
+    let debug = |text: &str| {
+        let text = format!("{text:?}");
+        text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default().to_owned()
+    };
+    [debug(plain).into(), debug(&quotes).into(), plain.into(), quotes.into()]
+}
+
+/// What the server says of a login, without our `secrets`.
+fn refused(
+    error: async_imap::error::Error,
+    account: &Account,
+    advice: &str,
+    secrets: &[&SecretString],
+) -> Error {
     use async_imap::error::Error as Imap;
     match error {
         Imap::Io(error) => Error::lost("login", &error),
         Imap::ConnectionLost => {
             Error::Lost { during: "login", cause: "the server closed the connection".into() }
         }
-        Imap::No(_) => {
-            let text = reason(&error);
-            match Reason::of(&text) {
-                Reason::Credentials | Reason::Other => {
-                    Error::Credentials { user: account.user.clone(), text: format!("{text}; {advice}") }
-                }
-                _ => Reason::refusal("login", text),
-            }
-        }
         Imap::Validate(_) => Error::Unsuitable("user or password holds a line end".into()),
-        error => Reason::refusal("login", reason(&error)),
+        error => {
+            let is_no = matches!(error, Imap::No(_));
+            let text = error.to_string();
+            let told = scrubbed(words(&text), secrets);
+            Reason::refused_login(&account.user, is_no, &reason(&error), told, advice)
+        }
     }
 }
 
-/// The server's words in an error of async-imap, which wraps them as `code: .., info: Some("..")`.
+/// The server's words in an error of async-imap.
 pub(super) fn reason(error: &async_imap::error::Error) -> String {
-    let text = error.to_string();
-    let words = text
-        .split_once("info: Some(\"")
-        .and_then(|(_, rest)| rest.strip_suffix("\")"))
-        .map_or(text.as_str(), |words| words);
-    quoted(words)
+    quoted(words(&error.to_string()))
+}
+
+/// The server's words in the text of an error of async-imap, which wraps them as `code: .., info: Some("..")`.
+fn words(text: &str) -> &str {
+    text.split_once("info: Some(\"").and_then(|(_, rest)| rest.strip_suffix("\")")).unwrap_or(text)
 }

@@ -85,6 +85,36 @@ async fn the_password_is_nowhere_and_mail_in_no_log() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_repeats_the_login_is_quoted_without_the_password() {
+    let plain = data_encoding::BASE64.encode(b"\0me\0canary\"9");
+    let login = "LOGIN \"me\" \"canary\\\"9\"";
+    for (capability, told, code) in [
+        ("", format!("BAD {login}"), 69),
+        ("", format!("NO {login}"), 77),
+        ("", format!("NO [THROTTLED] {login}"), 69),
+        (" AUTH=PLAIN", format!("BAD what is {plain}"), 69),
+    ] {
+        let capabilities = format!("* CAPABILITY IMAP4rev1{capability}\r\n{{tag}} OK\r\n");
+        let known = routine().answer("CAPABILITY", capabilities);
+        let mut script = vec![send("* OK hi\r\n")];
+        if capability.is_empty() {
+            script.push(known.until("LOGIN"));
+        } else {
+            script.extend([known.until("AUTHENTICATE"), send("+ \r\n"), expect_line("*")]);
+        }
+        script.extend([reply(format!("{{tag}} {told}\r\n")), stall()]);
+        let server = Server::plain().script(script).start().await;
+        let place = Place::plain(server.port(), "");
+        std::fs::write(place.path("password"), "canary\"9\n").unwrap();
+        let summary = place.sync();
+        let error = summary.errors().concat();
+        assert_eq!(summary.code, Some(code), "{error}");
+        assert!(error.contains("[secret]") && !error.contains(&plain), "{error}");
+        assert!(!error.contains("canary") && !summary.said.contains("canary"), "{error}");
+    }
+}
+
 /// async-imap quotes its whole buffer when it cannot read an answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn mail_in_an_answer_that_cannot_be_read_is_in_no_log() {

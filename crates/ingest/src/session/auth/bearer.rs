@@ -14,7 +14,7 @@ use vigie_common::config::{Flow, Provider};
 use super::{Capabilities, refused};
 use crate::command::{Channel, SILENCE};
 use crate::error::{Error, Result};
-use crate::oauth::{Access, Tokens, scrubbed, without};
+use crate::oauth::{Access, Tokens, scrubbed};
 use crate::settings::{Account, SignIn};
 use crate::transport::Wire;
 
@@ -157,11 +157,7 @@ fn explained(error: Imap, account: &Account, told: Option<&[u8]>, secrets: &[&Se
     if !told.scope.is_empty() {
         advice = format!("it wants the scope {}; {advice}", scrubbed(&told.scope, secrets));
     }
-    match refused(error, account, &advice) {
-        Error::Credentials { user, text } => Error::Credentials { user, text: without(&text, secrets) },
-        Error::Refused { command, text } => Error::Refused { command, text: without(&text, secrets) },
-        other => other,
-    }
+    refused(error, account, &advice, secrets)
 }
 
 /// What a person looks at when a token that was just got is refused.

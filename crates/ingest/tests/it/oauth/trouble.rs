@@ -39,26 +39,28 @@ async fn a_session_that_its_token_ends_is_followed_by_one_with_another_token_and
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_share_a_token_and_one_that_was_revoked_is_got_anew_once() {
-    let authority = Authority::start().await;
-    let server = Server::plain()
-        .script([send("* OK ready\r\n"), mailbox().until("IDLE"), close()])
-        .script([
-            send("* OK ready\r\n"),
-            mailbox().until("AUTHENTICATE"),
-            send(CHALLENGE),
-            expect_line(""),
-            reply("{tag} NO [AUTHENTICATIONFAILED] revoked\r\n"),
-            mailbox().until("LOGOUT"),
-        ])
-        .start()
-        .await;
-    let place = place(server.port(), &authority, "client_credentials");
-    let _run = start(&place, &[]).await;
-    assert_eq!(shown(&server, 2, 1).await, xoauth2(1), "the first is still good, as far as we know");
-    assert_eq!(shown(&server, 2, 2).await, xoauth2(2));
-    server.wait_for(2, "IDLE").await;
-    assert_eq!(authority.asked_by("client_credentials"), 2);
-    assert!(server.lines(2).iter().any(String::is_empty), "{}", server.transcript());
+    for why in ["revoked", "Token expired"] {
+        let authority = Authority::start().await;
+        let server = Server::plain()
+            .script([send("* OK ready\r\n"), mailbox().until("IDLE"), close()])
+            .script([
+                send("* OK ready\r\n"),
+                mailbox().until("AUTHENTICATE"),
+                send(CHALLENGE),
+                expect_line(""),
+                reply(format!("{{tag}} NO [AUTHENTICATIONFAILED] {why}\r\n")),
+                mailbox().until("LOGOUT"),
+            ])
+            .start()
+            .await;
+        let place = place(server.port(), &authority, "client_credentials");
+        let _run = start(&place, &[]).await;
+        assert_eq!(shown(&server, 2, 1).await, xoauth2(1), "the first is still good, as far as we know");
+        assert_eq!(shown(&server, 2, 2).await, xoauth2(2));
+        server.wait_for(2, "IDLE").await;
+        assert_eq!(authority.asked_by("client_credentials"), 2);
+        assert!(server.lines(2).iter().any(String::is_empty), "{}", server.transcript());
+    }
 }
 
 /// The second answer of the same connection never comes: what is known of the new token is that it was never taken.
