@@ -35,7 +35,8 @@ pub struct Account {
     pub client_certificate: Option<PathBuf>,
     /// PEM file of its key, PKCS#8.
     pub client_key: Option<PathBuf>,
-    /// Connect through a proxy, which looks the host up: `socks5://host:port` or `http://host:port`.
+    /// Connect through a proxy, which looks the host up: `socks5://host:port` or `http://host:port`. Access tokens are asked
+    /// for through it, too.
     pub proxy: Option<String>,
     /// Compress what goes over the wire where the server can: for slow lines.
     #[serde(default)]

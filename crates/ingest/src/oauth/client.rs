@@ -15,6 +15,7 @@ use super::kept::{self, Kept};
 use super::{scrubbed, words};
 use crate::error::{Error, Result};
 use crate::settings::{Account, OAuth2, SignIn};
+use crate::transport::Proxy;
 
 /// An account, as its authorisation server knows it.
 #[derive(Debug, Clone)]
@@ -22,6 +23,7 @@ pub struct Client {
     account: String,
     user: String,
     settings: Arc<OAuth2>,
+    proxy: Option<Proxy>,
 }
 
 /// What came of asking.
@@ -37,7 +39,8 @@ impl Client {
     pub fn of(account: &Account) -> Option<Self> {
         let SignIn::OAuth2(settings) = &account.sign_in else { return None };
         let settings = Arc::clone(settings);
-        Some(Self { account: account.id.clone(), user: account.user.clone(), settings })
+        let (user, proxy) = (account.user.clone(), account.proxy.clone());
+        Some(Self { account: account.id.clone(), user, settings, proxy })
     }
 
     /// What it goes by.
@@ -164,7 +167,7 @@ impl Client {
             let secret = secret.read("client secret").await.map_err(|e| Error::Secret(e.into()))?;
             form.push(("client_secret", secret));
         }
-        let (status, body) = http::post(url, &form).await?;
+        let (status, body) = http::post(url, &form, self.proxy.as_ref()).await?;
         let public = ["grant_type", "scope", "client_id", "redirect_uri"];
         let secrets = form.into_iter().filter(|(name, _)| !public.contains(name)).map(|(_, value)| value);
         Ok((status, body, secrets.collect()))

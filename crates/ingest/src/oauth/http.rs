@@ -10,30 +10,37 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::error::{Error, Result, quoted};
-use crate::transport::Transport;
+use crate::transport::{Proxy, Transport};
 
 /// From nothing to the end of the answer.
 const EXCHANGE: Duration = Duration::from_secs(30);
+/// Handshakes at once: each takes a thread to itself, as long as the other side likes.
+static HANDSHAKES: Semaphore = Semaphore::const_new(8);
 /// Octets of an answer's head, and of its body.
 const ANSWER: usize = 64 << 10;
 
 /// A form: secrets among its values.
 pub(super) type Form = Vec<(&'static str, SecretString)>;
 
-/// Sends `form` to `url`; status and body of the answer. Redirects are not followed.
+/// Sends `form` to `url`, through `proxy` if there is one and the way is encrypted; status and body of the answer. Redirects
+/// are not followed.
 ///
 /// # Errors
 /// [`Error::Unreachable`]: try again later.
-pub(super) async fn post(url: &Uri, form: &Form) -> Result<(u16, Bytes)> {
+pub(super) async fn post(url: &Uri, form: &Form, proxy: Option<&Proxy>) -> Result<(u16, Bytes)> {
     let secure = url.scheme_str() == Some("https");
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
     let port = url.port_u16().unwrap_or(if secure { 443 } else { 80 });
     let exchange = async {
-        let tcp = TcpStream::connect((host, port)).await.map_err(|e| e.to_string())?;
+        let tcp = match proxy {
+            Some(proxy) if secure => proxy.connect(host, port).await?,
+            _ => TcpStream::connect((host, port)).await.map_err(|e| e.to_string())?,
+        };
         let stream: Box<dyn Transport> = if secure { tls(host, tcp).await? } else { Box::new(tcp) };
         exchange(url, form, stream).await
     };
@@ -95,8 +102,11 @@ fn request(url: &Uri, form: &Form) -> std::result::Result<Request<Full<Bytes>>, 
 /// TLS 1.2 or newer, with the host verified against the system's authorities.
 async fn tls(host: &str, tcp: TcpStream) -> std::result::Result<Box<dyn Transport>, String> {
     let host = host.to_owned();
+    let turn = HANDSHAKES.acquire().await.map_err(|e| e.to_string())?;
     // Reading the authorities blocks for some 40 ms: not on a thread that others wait for.
     let handshake = tokio::task::spawn_blocking(move || {
+        // Until this ends, also where nobody waits for it any more.
+        let _turn = turn;
         let mut builder = native_tls::TlsConnector::builder();
         builder.min_protocol_version(Some(native_tls::Protocol::Tlsv12));
         let connector = async_native_tls::TlsConnector::from(builder);

@@ -66,7 +66,7 @@ impl Proxy {
     }
 
     /// A connection to `host` behind the proxy; else why there is none.
-    pub(super) async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, String> {
+    pub(crate) async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, String> {
         let through = |cause: String| format!("through {self}: {cause}");
         let mut stream = tcp::connect(&self.host, self.port)
             .await

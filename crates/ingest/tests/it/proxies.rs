@@ -110,5 +110,11 @@ async fn mail_comes_through_a_proxy_that_knows_the_name() {
         place.account("a", 1, &format!("proxy = \"{scheme}://127.0.0.1:1\""));
         let error = place.sync().errors().concat();
         assert!(error.contains("the proxy cannot be reached"), "{error}");
+
+        // Access tokens are asked for on the same way.
+        let mut place = Place::new();
+        place.account("a", 1, &format!("{through}\n[account.oauth2]\nprovider = \"custom\"\nflow = \"client_credentials\"\nclient_id = \"c\"\nclient_secret = \"s\"\ntoken_url = \"https://token.behind.invalid:1/t\"\n"));
+        let error = place.sync().errors().concat();
+        assert!(error.contains("the proxy does not connect to token.behind.invalid:1"), "{error}");
     }
 }
