@@ -74,12 +74,12 @@ fn of_account(id: &str, account: &AccountFacts, now: Timestamp) -> Option<Alarm>
     let troubles = account.troubles.values().filter(|t| !matches!(t.error, Error::Archive(_)));
     let refused = troubles.clone().find(|t| t.error.is_refusal());
     if let Some(Trouble { since, error, next_try, .. }) = refused {
-        let (code, what) = match error {
-            Error::Token { .. } => ("token-refused", "it"),
-            _ => ("credentials-refused", "them"),
+        let code = match error {
+            Error::Token { .. } => "token-refused",
+            _ => "credentials-refused",
         };
         let text = format!(
-            "{error}; once a file is changed to correct {what} it is tried at once, else at {next_try:.0}"
+            "{error}; correct what it logs in by: a changed file is tried at once, for anything else restart ingest or send it SIGHUP; by itself it tries again at {next_try:.0}"
         );
         return Some(alarm(code, id, *since, text));
     }

@@ -165,7 +165,7 @@ async fn one_lane(
             Ok(mailbox) => one_mailbox(&shared, &dialer, &account, &mut session, mailbox).await,
             Err(error) => (Pass::default(), Some(error)),
         };
-        rests = error.clone().filter(|e| matches!(e, Error::Credentials { .. } | Error::Throttled { .. }));
+        rests = error.clone().filter(|e| e.is_refusal() || matches!(e, Error::Throttled { .. }));
         lines.push(line(&account, Some(name), pass, error));
     }
     if let Some(session) = session {
