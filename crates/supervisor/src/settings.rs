@@ -236,7 +236,11 @@ fn is_id(id: &str) -> bool {
 }
 
 fn secrets(config: &config::Config) -> Vec<String> {
-    config.account.iter().filter_map(|account| account.get_ref().password_env.clone()).collect()
+    let named = |account: &config::Account| {
+        let client_secret = account.oauth2.as_ref().and_then(|oauth2| oauth2.client_secret_env.clone());
+        account.password_env.clone().into_iter().chain(client_secret)
+    };
+    config.account.iter().flat_map(|account| named(account.get_ref())).collect()
 }
 
 /// Where to ask what listens at `listen`: an address for all is reached by loopback. None where it is not known.

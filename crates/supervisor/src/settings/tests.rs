@@ -44,6 +44,13 @@ fn services_come_first_and_the_disabled_not_at_all() {
 }
 
 #[test]
+fn ingest_gets_every_secret_that_its_accounts_name() {
+    let text = "[[account]]\nid = \"a\"\nuser = \"u\"\npassword_env = \"A\"\n[[account]]\nid = \"b\"\nuser = \"u\"\n[account.oauth2]\nprovider = \"google\"\nclient_secret_env = \"B\"\n";
+    let secrets: Vec<_> = settings(text).unwrap().services.into_iter().map(|s| s.secrets).collect();
+    assert_eq!(secrets, [vec!["A".to_owned(), "B".to_owned()], vec![]]);
+}
+
+#[test]
 fn an_address_for_all_is_probed_by_loopback() {
     assert_eq!(probe("0.0.0.0:2813").unwrap().to_string(), "127.0.0.1:2813");
     assert_eq!(probe("[::]:2813").unwrap().to_string(), "[::1]:2813");
