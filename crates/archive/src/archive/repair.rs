@@ -13,9 +13,10 @@ use crate::catalog::{self, Filled, Kind};
 use crate::error::Error;
 use crate::layout;
 use crate::mailbox::MailboxId;
+use crate::reader::Location;
 use crate::rebuild::hash;
 use crate::round::Round;
-use crate::segment::{Header, walk};
+use crate::segment::{self, Header, SegmentName, walk};
 use crate::uid_set::UidSet;
 use crate::verify::{Problem, Repair, Repaired};
 
@@ -50,21 +51,8 @@ impl Archive {
                         tell(path, "forgotten: it is written again when a message brings it");
                     }
                 }
-                Some(Repair::Place(name, blob, (offset, length, size))) => {
-                    let found = self.change(|db| {
-                        catalog::forget_place(db, &name.account, blob)?;
-                        match catalog::segment_number(db, name)? {
-                            Some(number) => {
-                                let place = Some((number, *offset, *length));
-                                catalog::insert_blob(db, &name.account, blob, *size, None, place)
-                                    .map(|()| true)
-                            }
-                            None => Ok(false),
-                        }
-                    })?;
-                    if found {
-                        tell(path, "taken up: where these bytes lie is recorded now");
-                    }
+                Some(Repair::Place(name, blob, frame)) if self.place(name, blob, *frame)? => {
+                    tell(path, "taken up: where these bytes lie is recorded now");
                 }
                 Some(Repair::Cover(id)) => {
                     if let Some(entry) = self.catalog.get(|db| catalog::entry_of(db, id))? {
@@ -79,13 +67,15 @@ impl Archive {
         for Problem { repair, .. } in problems {
             match repair {
                 Some(Repair::Bytes(account, blob)) => lost.extend(self.lose(account, blob)?),
-                Some(Repair::Segment(number, account)) => {
-                    let blobs = self.catalog.get(|db| catalog::places(db, *number))?;
-                    for (.., blob) in &blobs {
-                        self.change(|db| catalog::forget_place(db, account, blob))?;
-                        lost.extend(self.lose(account, blob)?);
+                // It may have come back since.
+                Some(Repair::Segment(name)) if matches!(self.root.exists(&name.path()), Ok(false)) => {
+                    let number = self.catalog.get(|db| catalog::segment_number(db, name))?;
+                    let Some(number) = number else { continue };
+                    for (.., blob) in &self.catalog.get(|db| catalog::places(db, number))? {
+                        self.change(|db| catalog::forget_place(db, &name.account, blob))?;
+                        lost.extend(self.lose(&name.account, blob)?);
                     }
-                    self.change(|db| catalog::forget_segment(db, *number))?;
+                    self.change(|db| catalog::forget_segment(db, number))?;
                     self.segments = Default::default();
                 }
                 _ => {}
@@ -101,7 +91,10 @@ impl Archive {
     }
 
     /// One transaction.
-    fn change<T>(&self, work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
+    pub(super) fn change<T>(
+        &self,
+        work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Error> {
         let tx = self.catalog.begin()?;
         let done = work(&tx).map_err(|e| self.catalog.error("write", e))?;
         self.catalog.commit(tx)?;
@@ -111,12 +104,37 @@ impl Archive {
     /// Messages with these bytes, unless the bytes are somewhere.
     fn lose(&self, account: &str, blob: &BlobId) -> Result<Vec<Id>, Error> {
         if let Some(place) = self.catalog.get(|db| catalog::locate(db, account, blob))? {
-            if crate::segment::read(&self.root, &place).is_ok_and(|bytes| BlobId::of(&bytes) == *blob) {
+            if self.is_there(blob, &place) {
                 return Ok(Vec::new());
             }
             self.change(|db| catalog::forget_place(db, account, blob))?;
         }
         self.catalog.get(|db| catalog::with_bytes(db, account, blob))
+    }
+
+    fn is_there(&self, blob: &BlobId, place: &Location) -> bool {
+        segment::read(&self.root, place).is_ok_and(|bytes| BlobId::of(&bytes) == *blob)
+    }
+
+    /// Records that bytes lie in a frame of this segment (where it begins, its length, how long they are), if they do, and
+    /// are kept nowhere else.
+    fn place(
+        &self,
+        name: &SegmentName,
+        blob: &BlobId,
+        (offset, length, size): (u64, u64, u64),
+    ) -> Result<bool, Error> {
+        let known = self.catalog.get(|db| catalog::locate(db, &name.account, blob))?;
+        let here = Location { segment: name.path(), offset, length, size };
+        if known.is_some_and(|known| self.is_there(blob, &known)) || !self.is_there(blob, &here) {
+            return Ok(false);
+        }
+        self.change(|db| {
+            let Some(number) = catalog::segment_number(db, name)? else { return Ok(false) };
+            catalog::forget_place(db, &name.account, blob)?;
+            let place = Some((number, offset, length));
+            catalog::insert_blob(db, &name.account, blob, size, None, place).map(|()| true)
+        })
     }
 
     fn cover(&self, entry: &Entry) -> Result<(), Error> {
@@ -133,7 +151,13 @@ impl Archive {
     /// Records a document that is whole, where it belongs, and unknown; its attachments must be whole too.
     fn take_up(&mut self, path: &str) -> Result<bool, Error> {
         let Some(rebuilder) = &self.rebuilder else { return Ok(false) };
-        let bytes = self.root.read(path)?;
+        let bytes = match self.root.read(path) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                tracing::warn!(%error, "a document that no entry names is left as it is");
+                return Ok(false);
+            }
+        };
         let Ok(document) = serde_json::from_slice::<Document>(&bytes) else { return Ok(false) };
         let Some(entry) = rebuilder.entry(&document) else { return Ok(false) };
         let belongs = *path == layout::document(&entry.account, entry.received_at, &entry.id);
@@ -207,15 +231,19 @@ impl Archive {
         for account in self.root.list(layout::RAW)? {
             for name in segments_of(&self.root, &account)? {
                 let path = name.path();
-                let error = |e| Error::disk("read", self.root.path().join(&path), e);
-                let file = self.root.look_at(&path).map_err(error)?;
-                let length = file.metadata().map_err(error)?.len();
-                walk(&self.root, &path, &file, (0, length), &mut |pair, trusted| {
-                    if trusted && of.contains_key(&pair.header.id) && !pair.header.erased {
-                        headers.insert(pair.header.id.clone(), pair.header);
-                    }
-                    Ok(())
-                })?;
+                let file = self.root.look_at(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
+                let file = file.map_err(|e| Error::disk("read", self.root.path().join(&path), e));
+                let walked = file.and_then(|(length, file)| {
+                    walk(&self.root, &path, &file, (0, length), &mut |pair, trusted| {
+                        if trusted && of.contains_key(&pair.header.id) && !pair.header.erased {
+                            headers.insert(pair.header.id.clone(), pair.header);
+                        }
+                        Ok(())
+                    })
+                });
+                if let Err(error) = walked {
+                    tracing::warn!(%error, "no message is made anew from here: they are fetched again");
+                }
             }
         }
         Ok(headers)

@@ -14,8 +14,8 @@ pub(crate) enum Repair {
     Attachment(BlobId, Option<Id>),
     /// Bytes of an account are not where the catalog says, or nowhere.
     Bytes(String, BlobId),
-    /// A whole segment is missing: its number, and the account.
-    Segment(i64, String),
+    /// A whole segment is missing.
+    Segment(SegmentName),
     /// Bytes that the catalog does not know: where their frame begins, its length, and how long they are.
     Place(SegmentName, BlobId, (u64, u64, u64)),
     /// A document that no entry names.

@@ -34,8 +34,8 @@ impl Check<'_> {
             Err(e) => {
                 let what = format!("cannot be opened: {e}");
                 match recorded {
-                    Some((number, _)) if e.kind() == std::io::ErrorKind::NotFound => {
-                        self.repairable(&path, what, Repair::Segment(number, name.account.clone()));
+                    Some(_) if e.kind() == std::io::ErrorKind::NotFound => {
+                        self.repairable(&path, what, Repair::Segment(name.clone()));
                     }
                     _ => self.problem(&path, what, "look at its owner and mode, and at the disk's health"),
                 }

@@ -31,7 +31,13 @@ impl Check<'_> {
                 Some(_) if self.is_in_hand(&path) => {}
                 Some(_) => {
                     let what = "no entry of the catalog names this document";
-                    self.repairable(&path, what, Repair::Entry(path.clone()));
+                    match self.root.look_at(&path) {
+                        Ok(_) => self.repairable(&path, what, Repair::Entry(path.clone())),
+                        Err(e) => {
+                            let what = format!("{what}, and it cannot be read: {e}");
+                            self.problem(&path, what, "look at its owner and mode, and at the disk's health");
+                        }
+                    }
                 }
                 None => self.problem(&path, "is no document", "find out who put it there; remove it"),
             }

@@ -170,3 +170,47 @@ fn damage_in_a_segment() {
     let left = problems(root, true);
     assert!(left.len() == 1 && left[0].what.contains("is damaged from offset"), "{left:#?}");
 }
+
+/// What was found may not be so any more when it is to be repaired.
+#[test]
+fn what_changed_since_it_was_found_is_left_alone() {
+    let folder = folder();
+    let root = &folder.path().join("archive");
+    let mut archive = open_with(root, mails);
+    let mailbox = archive.mailbox("one", &inbox()).unwrap();
+    let select =
+        Change::Select { mailbox, uidvalidity: 7, generation: 0, exists: 4, uidnext: Some(5), at: now() };
+    let messages = mails().iter().map(Mail::build).collect();
+    archive.commit(&Round { messages, changes: vec![select], ..Round::default() }, now()).unwrap();
+    drop(archive);
+    let stray = root.join(mail(9).path());
+    fs::create_dir_all(stray.parent().unwrap()).unwrap();
+    fs::write(&stray, mail(9).build().document).unwrap();
+    let whole = fs::read(segment(root)).unwrap();
+    fs::remove_file(segment(root)).unwrap();
+    let mut found = problems(root, true);
+    fs::write(segment(root), &whole).unwrap();
+    let db = rusqlite::Connection::open(root.join("catalog.db")).unwrap();
+    db.execute("UPDATE blob SET segment = NULL WHERE first = (SELECT id FROM entry WHERE uid = 2)", [])
+        .unwrap();
+    found.extend(problems(root, true).into_iter().filter(|problem| problem.what.contains("does not know")));
+    assert!(found.iter().any(|problem| problem.what.contains("does not know")), "{found:#?}");
+    // The segment has come back, the bytes in it are others, and the document cannot be read.
+    let mut bytes = whole.clone();
+    let frames: Vec<usize> =
+        (0..bytes.len()).filter(|&at| bytes[at..].starts_with(&[0x28, 0xb5, 0x2f, 0xfd])).collect();
+    bytes[frames[1] + 12] ^= 0xff;
+    fs::write(segment(root), &bytes).unwrap();
+    fs::remove_file(&stray).unwrap();
+    std::os::unix::fs::symlink("nowhere", &stray).unwrap();
+    let mut archive = open_with(root, mails);
+    let done = archive.repair(&found, now()).unwrap();
+    assert_eq!(done, []);
+    assert_eq!(archive.view(mailbox).unwrap().covered.to_string(), "1:4");
+    drop(archive);
+    let places: u32 =
+        db.query_row("SELECT count(*) FROM blob WHERE segment IS NOT NULL", [], |row| row.get(0)).unwrap();
+    assert_eq!(places, 3);
+    let left = problems(root, true);
+    assert!(left.iter().any(|problem| problem.what.contains("cannot be read")), "{left:#?}");
+}
