@@ -25,6 +25,7 @@ use self::lock::Lock;
 use self::pace::Pace;
 use self::plan::{Names, Plan};
 use self::record::Mailboxes;
+use self::restore::Lost;
 use crate::catalog::{self, Catalog};
 use crate::disk::{Folders, Root, clock};
 use crate::rebuild::{Rebuilder, Rebuilt};
@@ -69,8 +70,8 @@ pub struct Archive {
     /// Mailboxes that have their numbers, so that they keep them in a catalog made anew.
     names: Vec<catalog::Named>,
     rebuilder: Option<Box<dyn Rebuilder>>,
-    /// The catalog could not be made anew yet: why that is due.
-    lost: Option<String>,
+    /// The catalog could not be made anew yet.
+    lost: Option<Lost>,
     /// When it was made anew.
     rebuilt: Option<Instant>,
     /// Let go last.

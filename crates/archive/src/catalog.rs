@@ -218,6 +218,20 @@ pub(crate) fn epoch(db: &Connection) -> rusqlite::Result<u64> {
         .map(i64::cast_unsigned)
 }
 
+/// Messages of which this catalog knows are yet to be made anew: without them it is not whole.
+pub(crate) fn set_to_remake(db: &Connection) -> rusqlite::Result<()> {
+    db.execute("INSERT INTO meta (key, value) VALUES ('remake', 1)", []).map(drop)
+}
+
+/// They are made.
+pub(crate) fn clear_to_remake(db: &Connection) -> rusqlite::Result<()> {
+    db.execute("DELETE FROM meta WHERE key = 'remake'", []).map(drop)
+}
+
+pub(crate) fn is_to_remake(db: &Connection) -> rusqlite::Result<bool> {
+    db.prepare("SELECT 1 FROM meta WHERE key = 'remake'")?.exists([])
+}
+
 /// Says that the writer lives.
 pub(crate) fn heartbeat(db: &Connection, now: Timestamp) -> rusqlite::Result<()> {
     db.prepare_cached("UPDATE writer SET heartbeat = ?1")?.execute([micros(now)]).map(drop)

@@ -130,6 +130,35 @@ impl Error {
         }
     }
 
+    /// The same, for whoever asks once more.
+    pub(crate) fn again(&self) -> Self {
+        let same = |source: &io::Error| match source.raw_os_error() {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => io::Error::new(source.kind(), source.to_string()),
+        };
+        match self {
+            Self::Locked { root, pid } => Self::Locked { root: root.clone(), pid: *pid },
+            Self::NoArchive { root } => Self::NoArchive { root: root.clone() },
+            Self::Newer { path, found, known } => {
+                Self::Newer { path: path.clone(), found: *found, known: *known }
+            }
+            Self::Older { path, found, known } => {
+                Self::Older { path: path.clone(), found: *found, known: *known }
+            }
+            Self::Full { what, path } => Self::Full { what: *what, path: path.clone() },
+            Self::Denied { step, path, source } => {
+                Self::Denied { step, path: path.clone(), source: same(source) }
+            }
+            Self::Failed { step, path, source } => {
+                Self::Failed { step, path: path.clone(), source: same(source) }
+            }
+            Self::Outdated { account, mailbox } => {
+                Self::Outdated { account: account.clone(), mailbox: mailbox.clone() }
+            }
+            Self::Damaged { path, what } => Self::Damaged { path: path.clone(), what: what.clone() },
+        }
+    }
+
     /// Whether a catalog that is damaged would explain it: what it is asked is always the same, and always right.
     pub(crate) fn is_suspicious(&self) -> bool {
         let Self::Failed { source, .. } = self else { return false };

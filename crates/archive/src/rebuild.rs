@@ -94,6 +94,9 @@ pub(crate) fn rebuild(
         work.entries(&mut scratch, &mut gathered, &mut report)?;
         work.quarantine(&mut gathered)?;
         gathered.record(&tx).map_err(write)?;
+        if scratch.next(None)?.is_some() {
+            catalog::set_to_remake(&tx).map_err(write)?;
+        }
         catalog.commit(tx)?;
     }
     catalog.close()?;

@@ -1,6 +1,7 @@
 //! A catalog that is missing or damaged: set aside, and made anew. When the archive is opened, and while it is written.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use vigie_common::id::BlobId;
@@ -20,6 +21,20 @@ const AGAIN: Duration = Duration::from_mins(10);
 const MESSAGES: usize = 128;
 /// And octets of their messages.
 const OCTETS: u64 = 8 << 20;
+
+/// One that could not be made anew is not begun again sooner than this: it takes long, and everybody waits for it.
+const LATER: Duration = Duration::from_mins(2);
+/// Catalogs that were set aside and are kept.
+const ASIDE: usize = 3;
+
+/// The catalog could not be made anew.
+#[derive(Debug)]
+pub(super) struct Lost {
+    /// Why that is due.
+    why: String,
+    /// When it failed, and by what.
+    failed: (Instant, Error),
+}
 
 /// A catalog that was made anew, and the messages whose documents are yet to be.
 type Anew = (Rebuilt, Scratch);
@@ -49,6 +64,9 @@ fn sound(root: &Root, version: &str) -> Result<Catalog, Error> {
     }
     super::create_catalog(root)?;
     let catalog = Catalog::open(root.path(), version)?;
+    if catalog.get(catalog::is_to_remake)? {
+        return Err(damaged(root, "it was made anew, and not all that was to be made with it"));
+    }
     if catalog.is_doubtful()? {
         tracing::info!("the machine went down while ingest was running: checking the catalog");
         if let Some(what) = catalog.get(|db| catalog::integrity(db, true))?.first() {
@@ -92,7 +110,27 @@ fn replace(
     rebuilt.aside = set_aside(root, vigie_common::clock::now())?;
     root.rename(&rebuild::tmp(), layout::CATALOG, true)?;
     root.sync_folder("")?;
+    if let Err(error) = forget_asides(root) {
+        tracing::warn!(%error, "catalogs that were set aside long ago could not be removed");
+    }
     Ok((rebuilt, scratch))
+}
+
+/// Removes catalogs that were set aside, but for the newest.
+fn forget_asides(root: &Root) -> Result<(), Error> {
+    let prefix = format!("{}.damaged-", layout::CATALOG);
+    let mut all = BTreeMap::<(String, u32), Vec<String>>::new();
+    for name in root.list("")? {
+        let Some(rest) = name.strip_prefix(&prefix) else { continue };
+        let stem = ["-wal", "-shm"].iter().find_map(|ending| rest.strip_suffix(ending)).unwrap_or(rest);
+        let (time, count) = stem.split_once('-').unwrap_or((stem, "1"));
+        // Another name is of a person who wants to keep it.
+        if let (Some(16), Ok(count)) = (time.ends_with('Z').then_some(time.len()), count.parse()) {
+            all.entry((time.to_owned(), count)).or_default().push(name);
+        }
+    }
+    let old = all.len().saturating_sub(ASIDE);
+    all.into_values().take(old).flatten().try_for_each(|name| root.remove(&name))
 }
 
 /// Gives the catalog and its log another name, under which nobody looks for them. First the catalog: its log alone is
@@ -121,20 +159,25 @@ impl Archive {
     /// Makes the catalog anew, whatever is wrong with it or not.
     ///
     /// # Errors
-    /// [`Error::Full`] and other trouble of the disk: the old catalog is in place still, or the next call goes on.
+    /// [`Error::Full`] and other trouble of the disk: nothing is lost by that, and it is done again; not at once, unless
+    /// by another call of this.
     pub fn rebuild(&mut self, why: &str) -> Result<Rebuilt, Error> {
         let Some(mut rebuilder) = self.rebuilder.take() else {
             return Err(damaged(&self.root, why));
         };
         let done = self.rebuild_with(why, rebuilder.as_mut());
         self.rebuilder = Some(rebuilder);
-        self.remake(done?)
+        let done = done.and_then(|anew| self.remake(anew));
+        self.lost = match &done {
+            Ok(_) => None,
+            Err(error) => Some(Lost { why: why.to_owned(), failed: (clock(), error.again()) }),
+        };
+        done
     }
 
     fn rebuild_with(&mut self, why: &str, rebuilder: &mut dyn Rebuilder) -> Result<Anew, Error> {
         // Whoever closes a catalog removes its log by name: that must not be the log of the next one.
         self.catalog = Catalog::nowhere(self.root.path())?;
-        self.lost = Some(why.to_owned());
         self.segments = Segments::default();
         self.on_the_way = None;
         self.mailboxes.forget();
@@ -143,7 +186,6 @@ impl Archive {
         self.catalog = Catalog::open(self.root.path(), &self.version)?;
         recover::recover(&self.root, &self.catalog, &mut self.folders)?;
         self.sign()?;
-        self.lost = None;
         self.rebuilt = Some(clock());
         Ok(anew)
     }
@@ -171,6 +213,7 @@ impl Archive {
             rebuilt.messages += stored;
             rebuilt.unusable += count - stored;
         }
+        self.change(catalog::clear_to_remake)?;
         scratch.remove(&self.root)?;
         tracing::warn!(
             messages = rebuilt.messages,
@@ -199,7 +242,11 @@ impl Archive {
     /// # Errors
     /// Those of the work.
     pub fn healing<T>(&mut self, work: impl Fn(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
-        if let Some(why) = self.lost.clone() {
+        if let Some(Lost { why, failed: (at, error) }) = &self.lost {
+            if at.elapsed() < LATER {
+                return Err(error.again());
+            }
+            let why = why.clone();
             self.rebuild(&why)?;
         }
         match work(self) {

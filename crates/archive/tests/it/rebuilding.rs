@@ -395,3 +395,80 @@ fn a_rebuild_may_fail_at_every_step() {
         step += 1;
     }
 }
+
+/// What was to be made anew with it is made, although that failed at first.
+#[test]
+fn documents_are_made_anew_by_the_next_attempt() {
+    let place = folder();
+    let made = &place.path().join("archive");
+    day(made);
+    let gone = scenario::mails().into_iter().find(|mail| mail.uid == 23).unwrap().id();
+    let due: Vec<Id> = by_id(made).into_keys().filter(|id| *id != gone).collect();
+    lose(made);
+    fs::remove_dir_all(made.join("messages")).unwrap();
+    let mut step = 1;
+    loop {
+        let folder = folder();
+        let root = folder.path().join("archive");
+        copy(made, &root);
+        faults::set(Plan::Fail(step, 28));
+        let opened = Archive::open_or_rebuild(&settings(&root), "1.2.3", Box::new(Maker(scenario::mails)));
+        let taken = faults::taken();
+        faults::set(Plan::Undisturbed);
+        let whole = opened.is_ok();
+        drop(opened);
+        drop(open_or_rebuild(&root));
+        assert_eq!(by_id(&root).into_keys().collect::<Vec<_>>(), due, "failed at step {step}");
+        if whole && taken < step {
+            return;
+        }
+        step += 1;
+    }
+}
+
+#[test]
+fn one_that_failed_is_not_begun_again_by_every_call() {
+    let folder = folder();
+    let root = &folder.path().join("archive");
+    day(root);
+    let mut archive = open_or_rebuild(root);
+    let round = Round { messages: vec![mail(99).generation(1).build()], ..Round::default() };
+    faults::set(Plan::FailFrom(1, 28));
+    assert!(matches!(archive.rebuild("it is damaged"), Err(Error::Full { .. })));
+    faults::set(Plan::FailFrom(1, 28));
+    assert!(matches!(archive.commit(&round, now()), Err(Error::Full { .. })));
+    assert_eq!(faults::taken(), 0);
+    faults::set(Plan::Undisturbed);
+    assert!(matches!(archive.commit(&round, now()), Err(Error::Full { .. })), "it is not time yet");
+    // Whoever asks for it has it.
+    archive.rebuild("somebody asks for it").unwrap();
+    assert_eq!(archive.commit(&round, now()).unwrap().stored.len(), 1);
+}
+
+#[test]
+fn of_those_that_were_set_aside_the_newest_are_kept() {
+    let folder = folder();
+    let root = &folder.path().join("archive");
+    day(root);
+    let old = ["20240101T000000Z", "20240202T000000Z", "20240202T000000Z-2", "20240202T000000Z-10"];
+    for stem in old {
+        for ending in ["", "-wal"] {
+            fs::write(root.join(format!("catalog.db.damaged-{stem}{ending}")), "old").unwrap();
+        }
+    }
+    fs::write(root.join("catalog.db.damaged-look-at-this"), "another's").unwrap();
+    fs::write(root.join("catalog.db"), "no database at all").unwrap();
+    drop(open_or_rebuild(root));
+    let left = asides(root);
+    let kept: Vec<_> = left
+        .iter()
+        .filter_map(|name| name.strip_prefix("catalog.db.damaged-"))
+        .filter(|name| old.iter().any(|stem| name.starts_with(stem)))
+        .collect();
+    assert_eq!(
+        kept,
+        ["20240202T000000Z-10", "20240202T000000Z-10-wal", "20240202T000000Z-2", "20240202T000000Z-2-wal"]
+    );
+    assert!(left.contains(&"catalog.db.damaged-look-at-this".to_owned()));
+    assert!(left.len() > 5, "and the one of now: {left:?}");
+}
