@@ -250,7 +250,8 @@ impl Task {
                     .send(self.archive.healing(|archive| archive.mailboxes(&account)).map_err(Arc::new));
             }
             Job::Received(account, answer) => {
-                let _ = answer.send(self.archive.received(&account).map_err(Arc::new));
+                let _ =
+                    answer.send(self.archive.healing(|archive| archive.received(&account)).map_err(Arc::new));
             }
             Job::View(mailbox, answer) => {
                 let _ = answer.send(self.archive.healing(|archive| archive.view(mailbox)).map_err(Arc::new));
