@@ -5,7 +5,7 @@ mod check;
 mod follow;
 mod login;
 mod parse;
-mod quarantine;
+pub(crate) mod quarantine;
 mod rebuild;
 mod run;
 mod schema;

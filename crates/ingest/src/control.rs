@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use vigie_common::cli::Failure;
 use vigie_common::exit::Exit;
+use vigie_common::id::Id;
 
 use crate::settings::Settings;
 
@@ -35,6 +36,11 @@ pub enum Request {
     },
     /// The catalog is to be made anew.
     RebuildCatalog,
+    /// Messages in quarantine are to be asked for again.
+    QuarantineRetry {
+        /// Which; none: all of them.
+        ids: Vec<Id>,
+    },
 }
 
 /// What a command did, as it would print it with `--json`.
@@ -100,8 +106,14 @@ pub fn ask(
             Answer::Progress(done, all) => progress(done, all),
             Answer::Done(reply) => return Ok(Some(reply)),
             Answer::Failed { message, exit } => {
-                let known =
-                    [Exit::CannotWrite, Exit::Locked, Exit::Config, Exit::Unavailable, Exit::Incomplete];
+                let known = [
+                    Exit::Usage,
+                    Exit::CannotWrite,
+                    Exit::Locked,
+                    Exit::Config,
+                    Exit::Unavailable,
+                    Exit::Incomplete,
+                ];
                 let exit = known.into_iter().find(|known| known.code() == exit).unwrap_or(Exit::Internal);
                 return Err(Failure::new(exit, message));
             }

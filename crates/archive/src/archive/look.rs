@@ -3,7 +3,7 @@
 use vigie_common::id::Id;
 
 use super::Archive;
-use crate::{Earlier, Error, MailboxId, MailboxView, catalog};
+use crate::{Earlier, Error, MailboxId, MailboxView, Quarantined, catalog};
 
 impl Archive {
     /// What is known of a mailbox.
@@ -28,6 +28,14 @@ impl Archive {
     /// From the catalog.
     pub fn received(&self, account: &str) -> Result<Vec<(i64, u64)>, Error> {
         self.catalog.get(|db| catalog::received(db, account))
+    }
+
+    /// Messages that could not be taken, by account, mailbox and UID.
+    ///
+    /// # Errors
+    /// From the catalog.
+    pub fn quarantined(&self) -> Result<Vec<Quarantined>, Error> {
+        self.catalog.get(catalog::quarantined)
     }
 
     /// Messages of a mailbox that are stored in other generations than `present` (uidvalidity and our count), newest

@@ -1,5 +1,5 @@
 //! `quarantine`: messages that could not be taken and were given up. `list` and `show` only read; `retry` opens them
-//! again, so that the next pass asks for them.
+//! again, so that the next pass asks for them: by the running ingest, or with the lock in our own hands.
 
 use vigie_archive::{Archive, Change, Quarantined, Reader, Round, layout};
 use vigie_common::clock;
@@ -7,8 +7,11 @@ use vigie_common::exit::Exit;
 use vigie_common::id::Id;
 
 use super::table::table;
-use super::{Failure, Outcome, archive_failure, say};
+use super::{Failure, Outcome, archive_failure, archive_settings, must_exist, say};
+use crate::beat::Beat;
+use crate::control::{self, Request};
 use crate::error::quoted;
+use crate::message::Anew;
 use crate::settings::Settings;
 
 #[derive(Debug, clap::Args)]
@@ -91,22 +94,43 @@ fn show(settings: &Settings, id: &Id) -> Outcome {
 }
 
 fn retry(settings: &Settings, ids: &[Id]) -> Outcome {
-    let (_, rows) = quarantined(settings)?;
-    let changes = to_retry(&rows, ids)?;
-    if changes.is_empty() {
-        say("nothing in quarantine can be tried again")?;
-        return Ok(Exit::Done);
-    }
-    let count = changes.len();
-    let archive = vigie_archive::Settings {
-        root: settings.archive.root.clone(),
-        raw: settings.archive.raw,
-        min_free: settings.archive.min_free,
+    let request = Request::QuarantineRetry { ids: ids.to_vec() };
+    let opened: usize = match control::ask(settings, &request, &mut |_, _| {})? {
+        Some(reply) => serde_json::from_value(reply).map_err(|e| Failure::new(Exit::Internal, e))?,
+        None => {
+            must_exist(&settings.archive.root)?;
+            let anew = Box::new(Anew::new(Beat::default()));
+            let version = env!("CARGO_PKG_VERSION");
+            let archive = Archive::open_or_rebuild(&archive_settings(settings), version, anew);
+            archive
+                .and_then(|mut archive| open_again(&mut archive, ids))
+                .map_err(|e| archive_failure(&e))??
+        }
     };
-    let mut archive = Archive::open(&archive, env!("CARGO_PKG_VERSION")).map_err(|e| archive_failure(&e))?;
-    archive.commit(&Round { changes, ..Round::default() }, clock::now()).map_err(|e| archive_failure(&e))?;
-    say(&format!("{count} to be tried again: at the next pass of `run` or `sync`"))?;
+    say(&match opened {
+        0 => "nothing in quarantine can be tried again".to_owned(),
+        count => format!("{count} to be tried again: at the next pass of `run` or `sync`"),
+    })?;
     Ok(Exit::Done)
+}
+
+/// Opens these again; without any: all that the server can be asked for. How many that were.
+///
+/// # Errors
+/// From the archive; within, why one of them cannot be asked for.
+pub(crate) fn open_again(
+    archive: &mut Archive,
+    ids: &[Id],
+) -> Result<Result<usize, Failure>, vigie_archive::Error> {
+    let changes = match to_retry(&archive.healing(|archive| archive.quarantined())?, ids) {
+        Ok(changes) => changes,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    let count = changes.len();
+    if count > 0 {
+        archive.commit(&Round { changes, ..Round::default() }, clock::now())?;
+    }
+    Ok(Ok(count))
 }
 
 /// What opens these again; without any: all that the server can be asked for.

@@ -21,6 +21,7 @@ use vigie_common::shutdown::Shutdown;
 
 use super::{Answer, Asked, Reply, Request, SOCKET, folder};
 use crate::cli::exit_for;
+use crate::cli::quarantine::open_again;
 use crate::cli::verify::Verified;
 use crate::error::Error;
 use crate::store;
@@ -194,6 +195,10 @@ async fn perform(
         Request::RebuildCatalog => {
             let rebuilt = store.with(|archive| archive.rebuild("that was asked for")).await;
             reply(&rebuilt.map_err(|e| Failure::new(exit_for(&e), e))?)
+        }
+        Request::QuarantineRetry { ids } => {
+            let opened = store.with(move |archive| open_again(archive, &ids)).await;
+            reply(&opened.map_err(|e| Failure::new(exit_for(&e), e))??)
         }
     }
 }

@@ -253,7 +253,7 @@ pub(crate) struct Rig {
 
 /// What is running: ends with a drop, like a process that is killed between two rounds.
 pub(crate) struct Life {
-    shared: Option<Shared>,
+    pub(crate) shared: Option<Shared>,
     thread: Option<std::thread::JoinHandle<()>>,
     pub(crate) mailbox: Option<Mailbox>,
 }

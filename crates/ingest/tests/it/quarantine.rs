@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use vigie_archive::Reader;
 use vigie_common::record::EventKind;
+use vigie_common::shutdown::Shutdown;
+use vigie_ingest::control::serve::Control;
 
 use crate::faulty::{Poison, Rig, world};
 
@@ -126,6 +128,32 @@ async fn retry_waits_for_the_lock() {
     let (_, code) = rig.run(&["quarantine", "retry"]);
     assert_eq!(code, 75);
     assert_eq!(rig.run(&["quarantine", "list"]).1, 0);
+}
+
+/// A running ingest opens them itself, and its next pass asks for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn retry_is_done_by_the_ingest_that_runs() {
+    let rig = Rig::new(world(1..=3)).await;
+    rig.world().poison.insert(2, Poison::Omit);
+    rig.settled().await;
+    rig.world().poison.clear();
+    let mut life = rig.live().await;
+    assert_eq!(rig.whole(&mut life).await.quarantined, 1);
+    let control = Control::bind(rig.root().parent().unwrap(), &rig.root()).unwrap();
+    let stop = Shutdown::new();
+    let control = tokio::spawn(control.serve(life.shared.as_ref().unwrap().store.clone(), stop.clone()));
+    let (said, code) = rig.run(&["quarantine", "retry", "aaaaaaaaaaaaaaaaaaaaaaaaaa"]);
+    assert_eq!((said.as_str(), code), ("", 64));
+    let (said, code) = rig.run(&["quarantine", "retry"]);
+    assert!(code == 0 && said.contains("1 to be tried again"), "{code}: {said}");
+    let pass = rig.whole(&mut life).await;
+    assert_eq!((pass.stored, pass.open, pass.quarantined), (1, 0, 0));
+    let (said, code) = rig.run(&["quarantine", "retry"]);
+    assert!(code == 0 && said.contains("nothing in quarantine"), "{code}: {said}");
+    stop.cancel();
+    control.await.unwrap();
+    drop(life);
+    rig.assert_at_rest();
 }
 
 /// One that is gone when it is asked for again is gone; what is known of it stays on disk.
