@@ -129,6 +129,8 @@ pub struct Mailbox {
 #[derive(Debug, Clone, Default)]
 struct Known {
     selected: Option<(u32, u32)>,
+    /// Messages on the server, when it last said so; none since the generation or the catalog began.
+    exists: Option<u32>,
     stored: UidSet,
     covered: UidSet,
     skipped: UidSet,
@@ -282,8 +284,13 @@ impl Mailbox {
         let (mailbox, at) = (self.id, clock::now());
         self.proof_of_life();
         let Some((uidvalidity, generation)) = self.known.selected else { return Ok(()) };
-        self.commit(vec![Change::Select { mailbox, uidvalidity, generation, exists, uidnext: None, at }])
-            .await
+        let mut changes =
+            vec![Change::Select { mailbox, uidvalidity, generation, exists, uidnext: None, at }];
+        if self.account.since == Some(Since::Now) && !self.known.skipped.is_empty() {
+            // A catalog that was made anew since the last whole pass does not know of these.
+            changes.push(Change::Skipped { mailbox, uids: self.known.skipped.clone() });
+        }
+        self.commit(changes).await
     }
 
     /// Whether a UID that failed may be tried again now, or what the budget did not allow may be fetched.
@@ -373,6 +380,7 @@ impl Mailbox {
         let view = self.shared.store.view(self.id).await?;
         self.known = Known {
             selected: view.selected.map(|s| (s.uidvalidity, s.generation)),
+            exists: view.selected.and_then(|s| s.exists),
             stored: view.stored,
             covered: view.covered,
             skipped: view.skipped,

@@ -30,8 +30,18 @@ impl Mailbox {
             let listed = Some(Difference { exists, counted: u64::from(last) });
             changes.push(Change::Difference { mailbox, listed });
         }
+        let left_out = self.left_out_before_rebuild();
+        let learns = first || left_out.is_some();
+        changes.extend(left_out.map(|uids| Change::Skipped { mailbox, uids }));
         self.commit(changes).await?;
-        if first { self.learn().await } else { Ok(()) }
+        if learns { self.learn().await } else { Ok(()) }
+    }
+
+    /// `since = "now"`, and a catalog that was made anew out of what is stored: what lies below all of that was left out.
+    fn left_out_before_rebuild(&self) -> Option<UidSet> {
+        let unknown = self.account.since == Some(Since::Now) && self.known.exists.is_none();
+        let lowest = self.known.stored.lowest().filter(|&lowest| unknown && lowest > 1)?;
+        Some(self.known.covered.missing(1, lowest - 1))
     }
 
     /// A new generation: the old documents stay, everything is fetched again beside them.

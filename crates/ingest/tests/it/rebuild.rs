@@ -123,6 +123,36 @@ async fn a_running_ingest_makes_it_anew_and_goes_on() {
     place.assert_whole(62);
 }
 
+/// `since = "now"`: no document says what was left out.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_left_out_stays_left_out() {
+    let (server, inbox, _) = server().await;
+    let place = Place::plain(server.port(), "since = \"now\"");
+    assert_eq!(place.sync().stored(), 0);
+    inbox.append(generate::message(7, 97, Profile::Small));
+    assert_eq!(place.sync().stored(), 1);
+    lose(&place);
+    let sync = place.sync();
+    sync.assert_clean();
+    assert_eq!(sync.stored(), 0, "{}", sync.said);
+    inbox.append(generate::message(7, 98, Profile::Small));
+    assert_eq!(place.sync().stored(), 1);
+
+    // The same while ingest runs, and the first that it hears of is an arrival.
+    let run = Running::start(place.command(&["run"]), false);
+    server.service().wait_for_command("IDLE", 1).await;
+    assert!(place.run(&["rebuild-catalog"]).status.success());
+    inbox.append(generate::message(7, 99, Profile::Small));
+    let mut follow = Running::start(place.command(&["follow"]), true);
+    follow.wait_for("\"seq\":3,");
+    run.signal("TERM");
+    assert_eq!(run.end(), Some(0));
+    let sync = place.sync();
+    sync.assert_clean();
+    assert_eq!(sync.stored(), 0, "{}", sync.said);
+    place.assert_whole(3);
+}
+
 #[test]
 fn without_an_archive_there_is_nothing_to_make_it_of() {
     let place = Place::new();
