@@ -14,7 +14,7 @@ mod quarantine;
 mod recheck;
 mod standing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -101,6 +101,8 @@ pub struct Mailbox {
     suspects: Suspects,
     /// The window that was being listed when a connection was lost.
     lost_window: Option<RangeInclusive<u32>>,
+    /// Open ones whose present try is counted and has not ended yet.
+    counted: BTreeSet<u32>,
     /// Tries that failed, of messages that were not taken yet.
     tries: BTreeMap<u32, Vec<Try>>,
     /// What came of them.
@@ -176,6 +178,7 @@ impl Mailbox {
             known: Known::default(),
             suspects: Suspects::default(),
             lost_window: None,
+            counted: BTreeSet::new(),
             tries: BTreeMap::new(),
             partial: BTreeMap::new(),
             piecemeal: false,

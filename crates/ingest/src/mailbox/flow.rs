@@ -178,6 +178,11 @@ impl Flow {
         fetched.and(stored)
     }
 
+    /// Ends what is still being done; what has reached the store thread is stored.
+    pub(super) async fn abandon(mut self) {
+        self.work.shutdown().await;
+    }
+
     /// Reads the oldest answer on the wire.
     async fn read(&mut self, mailbox: &mut Mailbox, session: &mut Session) -> Result<()> {
         let Some(Asked { sent, batch, window, since, early }) = self.sent.pop_front() else {

@@ -115,9 +115,16 @@ impl Mailbox {
             return Ok(());
         }
         let mut flow = self.flow()?;
+        self.counted.clear();
         let fetched = self.retry(session, &mut flow, due).await;
-        flow.finish(self, fetched).await?;
-        self.learn().await
+        let ended = flow.finish(self, fetched).await;
+        flow.abandon().await;
+        let learnt = self.learn().await;
+        let by_another = ended.as_ref().is_err_and(|error| !may_be_the_message(error));
+        if learnt.is_ok() && (by_another || self.held.is_some()) {
+            self.uncount_tries().await;
+        }
+        ended.and(learnt)
     }
 
     async fn retry(&mut self, session: &mut Session, flow: &mut Flow, due: Vec<OpenUid>) -> Result<()> {
@@ -126,6 +133,9 @@ impl Mailbox {
             if open.attempts >= TRIES {
                 self.give_up_at_last(open).await?;
                 continue;
+            }
+            if self.held.is_some() || self.is_held(session, Purpose::Arrival, flow.on_the_wire(), 0) {
+                break;
             }
             self.suspects.remove(uid);
             self.prove(session).await?;
@@ -161,7 +171,13 @@ impl Mailbox {
     }
 }
 
-/// What the server shows in a window. Where it refuses, halves are asked for, down to the one UID that it refuses.
+/// Whether a try of a message that ended so was one.
+fn may_be_the_message(error: &Error) -> bool {
+    matches!(error, Error::Lost { .. } | Error::Refused { .. } | Error::Internal(_))
+}
+
+/// What the server shows in a window. Where it refuses, halves are asked for, down to the one UID that it refuses. Where
+/// it refuses too often, the rest is left for another time.
 async fn list(
     session: &mut Session,
     window: RangeInclusive<u32>,
@@ -183,6 +199,7 @@ async fn list(
                     rest.push(middle + 1..=high);
                 }
             }
+            Err(Error::Refused { .. }) if found.iter().any(|(_, found)| found.is_ok()) => break,
             Err(error) => return Err(error),
         }
     }

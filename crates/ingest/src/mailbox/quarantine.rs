@@ -96,6 +96,7 @@ impl Mailbox {
         let Failure { uid, listed, asked, why, grade } = failure;
         let now = clock::now();
         self.known.open.retain(|open| open.uid != uid);
+        self.counted.remove(&uid);
         self.suspects.remove(uid);
         let account = self.account.id.as_str();
         if grade == Grade::Final || (grade == Grade::Try && attempts >= TRIES) {
@@ -226,7 +227,28 @@ impl Mailbox {
         open.attempts += 1;
         open.next_try = clock::now().saturating_add(wait(open.attempts)).unwrap_or(Timestamp::MAX);
         let (attempts, error, next_try) = (open.attempts, open.error.clone(), open.next_try);
-        self.commit(vec![Change::Open { mailbox: self.id, uid, attempts, error, next_try }]).await
+        self.commit(vec![Change::Open { mailbox: self.id, uid, attempts, error, next_try }]).await?;
+        self.counted.insert(uid);
+        Ok(())
+    }
+
+    /// Those that were counted and of which nothing is known were none: what ended them was not the message.
+    pub(super) async fn uncount_tries(&mut self) {
+        let (mailbox, counted) = (self.id, std::mem::take(&mut self.counted));
+        let open = self.known.open.iter_mut().filter(|open| counted.contains(&open.uid));
+        let changes: Vec<_> = open
+            .map(|open| {
+                open.attempts = open.attempts.saturating_sub(1);
+                let OpenUid { uid, attempts, error, next_try } = open.clone();
+                Change::Open { mailbox, uid, attempts, error, next_try }
+            })
+            .collect();
+        if changes.is_empty() {
+            return;
+        }
+        if let Err(error) = self.commit(changes).await {
+            tracing::debug!(account = self.account.id, %error, "tries that were none stay counted");
+        }
     }
 }
 

@@ -193,6 +193,45 @@ async fn a_passing_refusal_is_no_try() {
     }
 }
 
+/// Nor does a provider that asks for less while a message is tried once more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_try_that_ends_by_another_s_trouble_is_no_try() {
+    let rig = Rig::new(world(1..=3)).await;
+    rig.world().poison.insert(2, Poison::Omit);
+    assert_eq!(rig.once().await.open, 1);
+    rig.world()
+        .poison
+        .insert(2, Poison::Refuse("Request is throttled. Suggested Backoff Time: 9 milliseconds"));
+    for _ in 0..5 {
+        rig.make_due();
+        assert!(rig.pass(&mut rig.live().await).await.is_err());
+    }
+    let view = rig.view();
+    assert_eq!((view.open.len(), view.open[0].attempts, view.quarantined.len()), (1, 1, 0));
+    rig.world().poison.clear();
+    rig.make_due();
+    rig.settled().await;
+    rig.assert_at_rest();
+    assert_eq!(rig.view().stored.len(), 3);
+}
+
+/// More of them in one window than are looked for at once: each pass finds some, and what is between them is stored.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_whose_listing_is_refused_do_not_stop_the_mailbox() {
+    let rig = Rig::new(world((1..=40).map(|n| n * 100))).await;
+    for uid in [500, 1500, 2700, 3800] {
+        rig.world().poison.insert(uid, Poison::RefuseListing);
+    }
+    for _ in 0..10 {
+        let _ = rig.pass(&mut rig.live().await).await;
+        rig.make_due();
+    }
+    let pass = rig.once().await;
+    assert_eq!((pass.open, pass.quarantined), (0, 4));
+    rig.assert_at_rest();
+    assert_eq!(rig.view().stored.len(), 36);
+}
+
 /// A server that ends every connection as soon as any body is asked for: that is not the message's fault.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_gives_nothing_any_more_fills_no_quarantine() {
