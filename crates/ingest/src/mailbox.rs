@@ -315,8 +315,9 @@ impl Mailbox {
             self.check_unnamed(session).await?;
         }
         if examined.exists == 0 {
-            self.close_all().await?;
+            // Of a server that says nothing of messages, nothing is known.
             if examined.empty {
+                self.close_all().await?;
                 self.conclude_vanished(session, 0, &UidSet::new()).await?;
             }
         } else {
@@ -328,7 +329,7 @@ impl Mailbox {
             // Of what was not fetched the count does not tell anything.
             if self.held.is_none() {
                 self.retry_open(session).await?;
-                self.recheck(session, examined.exists).await?;
+                self.recheck(session).await?;
             }
         }
         self.compare_keywords(session, examined, began).await?;

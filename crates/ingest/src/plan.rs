@@ -18,6 +18,9 @@ pub const BATCH: u64 = 1 << 20;
 /// characters (RFC 2683 section 3.2.1.5) when they have six digits.
 const MESSAGES: usize = 140;
 
+/// Characters of the UIDs of one command.
+const LINE: usize = 900;
+
 /// Messages that a connection was lost on are asked for in parts of so many, then each alone. Halves would find the one
 /// that is at fault in fewer commands, but with more connections lost, and each of these costs a wait.
 const PART: usize = 12;
@@ -51,6 +54,25 @@ pub fn next_window(dealt: &UidSet, top: u32, width: Width) -> Option<RangeInclus
     let gap = dealt.missing(1, top).newest_first().next()?;
     let (low, high) = gap.into_inner();
     Some(low.max(high.saturating_sub(width.now - 1))..=high)
+}
+
+/// A set in parts that each fit a command line; none where it is empty.
+#[must_use]
+pub fn lines(uids: &UidSet) -> Vec<UidSet> {
+    let (mut lines, mut line, mut length) = (Vec::new(), UidSet::new(), 0);
+    for range in uids.iter() {
+        let range_length = UidSet::of(range.clone()).to_string().len() + 1;
+        if length + range_length > LINE && length > 0 {
+            lines.push(std::mem::take(&mut line));
+            length = 0;
+        }
+        line.insert(range);
+        length += range_length;
+    }
+    if length > 0 {
+        lines.push(line);
+    }
+    lines
 }
 
 /// Messages that are fetched by one command.
@@ -204,6 +226,18 @@ mod tests {
         assert_eq!(next_window(&dealt, 12_000, width), None);
         assert_eq!(next_window(&dealt, 12_001, width), Some(12_001..=12_001));
         assert_eq!(next_window(&UidSet::new(), 0, width), None);
+    }
+
+    #[test]
+    fn a_set_of_many_holes_is_asked_for_in_lines() {
+        let all: UidSet = (1..4_000).map(|n| n * 1_000_003).collect();
+        let lines = lines(&all);
+        assert!(lines.len() > 1 && lines.iter().all(|line| line.to_string().len() <= LINE));
+        let mut asked = UidSet::new();
+        lines.iter().for_each(|line| asked.union(line));
+        assert_eq!(asked, all);
+        assert_eq!(super::lines(&UidSet::new()), []);
+        assert_eq!(super::lines(&UidSet::of(1..=9)), [UidSet::of(1..=9)]);
     }
 
     /// A million UIDs that are gone are few commands, and in a mailbox that is not large all UIDs that there can be.

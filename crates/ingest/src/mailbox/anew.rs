@@ -88,7 +88,11 @@ impl Mailbox {
         .map_err(|e| Error::Internal(e.to_string()))?
         .map_err(|e| Error::Internal(e.to_string()))?;
         let uids: UidSet = messages.iter().map(|m| m.entry.uid).collect();
-        self.shared.store.commit(Round { messages, ..Round::default() }).await?;
+        let ids: Vec<_> = messages.iter().map(|m| m.entry.id.clone()).collect();
+        let committed = self.shared.store.commit(Round { messages, ..Round::default() }).await?;
+        if ids.iter().any(|id| committed.conflicts.contains(id)) {
+            return Err(Error::Conflict);
+        }
         self.pass.stored += uids.len();
         self.shared.progress.stored(uids.len(), 0);
         self.alive();

@@ -12,6 +12,7 @@ use super::Mailbox;
 use crate::command::Changes;
 use crate::error::{Error, Result};
 use crate::message::{keyword, parse_internal_date};
+use crate::plan::lines;
 use crate::session::{Examined, Session};
 
 /// Without counted changes, the flags of messages that were received within this are read again,
@@ -125,6 +126,7 @@ impl Mailbox {
         self.known.stored = self.known.stored.difference(&gone);
         self.known.skipped = self.known.skipped.difference(&gone);
         self.known.open.retain(|open| !gone.contains(open.uid));
+        self.forget(&gone);
         Ok(())
     }
 
@@ -183,9 +185,7 @@ impl Mailbox {
 
     /// The UIDs from `low` to `high` but those that were not taken: a connection may be lost on each of them.
     fn askable(&self, low: u32, high: u32) -> UidSet {
-        let open = self.known.open.iter().map(|open| open.uid);
-        let shunned: UidSet = open.chain(self.known.quarantined.iter().map(|q| q.uid)).collect();
-        UidSet::of(low..=high).difference(&shunned)
+        UidSet::of(low..=high).difference(&self.known.waiting())
     }
 
     /// By CHANGEDSINCE. Gives back whether all of it was told.
@@ -194,13 +194,15 @@ impl Mailbox {
         let mut below = u32::MAX;
         while let Some(window) = newest(&self.known.stored, below, WINDOW) {
             let (Some(low), Some(high)) = (window.lowest(), window.highest()) else { break };
-            match session.flags(&self.askable(low, high), Some(modseq)).await {
-                Ok(()) => complete &= self.record(session.take_changes()).await?,
-                Err(Error::Refused { text, .. }) => {
-                    session.forgo_condstore(&text);
-                    return self.recent_keywords(session).await;
+            for line in lines(&self.askable(low, high)) {
+                match session.flags(&line, Some(modseq)).await {
+                    Ok(()) => complete &= self.record(session.take_changes()).await?,
+                    Err(Error::Refused { text, .. }) => {
+                        session.forgo_condstore(&text);
+                        return self.recent_keywords(session).await;
+                    }
+                    Err(error) => return Err(error),
                 }
-                Err(error) => return Err(error),
             }
             let Some(next) = low.checked_sub(1) else { break };
             below = next;
@@ -214,20 +216,23 @@ impl Mailbox {
         let (mut below, mut count) = (u32::MAX, FIRST);
         while let Some(window) = newest(&self.known.stored, below, count) {
             let (Some(low), Some(high)) = (window.lowest(), window.highest()) else { break };
-            let flagged = match session.flags_and_dates(&self.askable(low, high)).await {
-                Ok(flagged) => flagged,
-                // It cannot be had; their age tells.
-                Err(Error::Refused { text, .. }) => {
-                    tracing::debug!(
-                        account = self.account.id,
-                        mailbox = self.shown(),
-                        text,
-                        "flags cannot be read"
-                    );
-                    return Ok(false);
+            let mut flagged = Vec::new();
+            for line in lines(&self.askable(low, high)) {
+                match session.flags_and_dates(&line).await {
+                    Ok(told) => flagged.extend(told),
+                    // It cannot be had; their age tells.
+                    Err(Error::Refused { text, .. }) => {
+                        tracing::debug!(
+                            account = self.account.id,
+                            mailbox = self.shown(),
+                            text,
+                            "flags cannot be read"
+                        );
+                        return Ok(false);
+                    }
+                    Err(error) => return Err(error),
                 }
-                Err(error) => return Err(error),
-            };
+            }
             let is_recent = |date: &Option<String>| {
                 date.as_deref().and_then(parse_internal_date).is_some_and(|at| at >= oldest)
             };

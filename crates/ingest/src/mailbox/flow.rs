@@ -295,6 +295,7 @@ impl Flow {
                 self.fail(window, Failure::of(message, why));
             } else {
                 mailbox.pass.gone += 1;
+                mailbox.forget(&UidSet::of(message.uid..=message.uid));
                 mailbox.shared.progress.stored(1, 0);
             }
         }
@@ -326,9 +327,7 @@ impl Flow {
             Err(Error::Refused { text, .. }) => Some(Failure::of_body(message, text)),
             Err(_) => None,
         };
-        if !bytes.is_empty() {
-            mailbox.partial.insert(uid, bytes);
-        }
+        mailbox.keep(uid, bytes, matches!(ended, Ok(Slices::TooLarge)));
         match (failure, ended) {
             (None, Err(error)) => Err(mailbox.lost(&batch, error).await),
             (failure, _) => {
@@ -410,6 +409,7 @@ async fn join(mailbox: &mut Mailbox, window: Window) -> Result<()> {
     for open in mailbox.known.open.extract_if(.., |open| skipped.contains(open.uid)) {
         changes.push(Change::Closed { mailbox: id, uid: open.uid });
     }
+    mailbox.forget(&skipped);
     for failure in failures {
         // One that is tried again was counted before.
         let attempts = mailbox.attempts(failure.uid).unwrap_or(1);

@@ -144,6 +144,7 @@ impl Mailbox {
                 Ok(listed) if listed.is_empty() => {
                     self.commit(vec![Change::Closed { mailbox: self.id, uid }]).await?;
                     self.known.open.retain(|open| open.uid != uid);
+                    self.forget(&UidSet::of(uid..=uid));
                     self.pass.gone += 1;
                 }
                 Ok(listed) => self.fetch_window(session, flow, uid..=uid, listed, false).await?,
@@ -166,6 +167,8 @@ impl Mailbox {
             return Ok(());
         }
         self.pass.gone += open.len() as u64;
+        self.tries.clear();
+        self.partial.clear();
         let gone = open.iter().map(|open| open.uid).chain(quarantined.iter().map(|q| q.uid));
         self.commit(gone.map(|uid| Change::Closed { mailbox: self.id, uid }).collect()).await
     }

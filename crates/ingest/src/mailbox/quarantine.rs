@@ -2,7 +2,7 @@
 //! a person says otherwise. What is the server's trouble and not the message's counts as no try.
 
 use jiff::{SignedDuration, Timestamp};
-use vigie_archive::{Change, Note, OpenUid, QuarantinedUid, Try, quarantine};
+use vigie_archive::{Change, Note, OpenUid, QuarantinedUid, Try, UidSet, quarantine};
 use vigie_common::clock;
 
 use super::Mailbox;
@@ -16,6 +16,8 @@ pub(super) const TRIES: u32 = 3;
 const RETRY: SignedDuration = SignedDuration::from_mins(5);
 /// Octets of an incomplete message that are kept in memory until its next try.
 const KEPT: usize = 4 << 20;
+/// The same of all of a mailbox together.
+const KEPT_OF_ALL: usize = 4 * KEPT;
 /// What servers say when the message is not at fault.
 const PASSING: [&str; 8] = [
     "[unavailable]",
@@ -89,6 +91,23 @@ impl Mailbox {
     /// How many times an open UID was tried; the present try is counted.
     pub(super) fn attempts(&self, uid: u32) -> Option<u32> {
         self.known.open.iter().find(|open| open.uid == uid).map(|open| open.attempts)
+    }
+
+    /// Keeps what came of an incomplete message until its next try, if there is room; after the last one, or when it is
+    /// `given_up` now, for the quarantine.
+    pub(super) fn keep(&mut self, uid: u32, bytes: Vec<u8>, given_up: bool) {
+        let last = given_up || self.attempts(uid).is_some_and(|attempts| attempts >= TRIES);
+        let others = self.partial.iter().filter(|&(&of, _)| of != uid).map(|(_, bytes)| bytes.len());
+        let all = others.sum::<usize>() + bytes.len();
+        if !bytes.is_empty() && (last || (bytes.len() <= KEPT && all <= KEPT_OF_ALL)) {
+            self.partial.insert(uid, bytes);
+        }
+    }
+
+    /// These are no longer tried: nothing is to be known of their tries any more.
+    pub(super) fn forget(&mut self, uids: &UidSet) {
+        self.tries.retain(|&uid, _| !uids.contains(uid));
+        self.partial.retain(|&uid, _| !uids.contains(uid));
     }
 
     /// A message was not taken at the last one of `attempts`: it stays open, or is given up. To be committed.
@@ -246,6 +265,7 @@ impl Mailbox {
         if changes.is_empty() {
             return;
         }
+        self.partial.retain(|uid, bytes| !counted.contains(uid) || bytes.len() <= KEPT);
         if let Err(error) = self.commit(changes).await {
             tracing::debug!(account = self.account.id, %error, "tries that were none stay counted");
         }

@@ -6,7 +6,7 @@ use vigie_archive::{Change, Difference, UidSet};
 
 use super::Mailbox;
 use crate::error::Result;
-use crate::plan::{Width, next_window};
+use crate::plan::{Width, lines, next_window};
 use crate::session::{Listed, Session};
 
 /// UIDs that are listed again at each pass.
@@ -15,7 +15,7 @@ const LATEST: u32 = 100;
 impl Mailbox {
     /// The last 100 UIDs each time; everything when EXISTS is not what we count. A difference that remains after one
     /// complete listing is remembered, and starts no other until it changes.
-    pub(super) async fn recheck(&mut self, session: &mut Session, exists: u32) -> Result<()> {
+    pub(super) async fn recheck(&mut self, session: &mut Session) -> Result<()> {
         let Some(top) = self.known.dealt().highest() else { return Ok(()) };
         let low = top.saturating_sub(LATEST - 1).max(1);
         if !self.fetched_in_this_pass(low) {
@@ -23,7 +23,9 @@ impl Mailbox {
             self.check_reuse(session, &listed).await?;
             self.fetch_forgotten(session, listed).await?;
         }
-        if self.is_explained(exists) {
+        // As it says now: what has come or gone since the mailbox was opened is counted on both sides.
+        let exists = session.exists();
+        if session.has_news() || self.is_explained(exists) {
             return Ok(());
         }
         let (mut asked, mut shown) = (UidSet::new(), UidSet::new());
@@ -36,6 +38,10 @@ impl Mailbox {
             self.fetch_forgotten(session, listed).await?;
         }
         self.conclude_vanished(session, exists, &shown).await?;
+        if session.has_news() || session.exists() != exists {
+            // Another time, when both counts are of the same moment.
+            return Ok(());
+        }
         let counted = self.known.counted();
         let listed = (counted != u64::from(exists)).then_some(Difference { exists, counted });
         self.commit(vec![Change::Difference { mailbox: self.id, listed }]).await?;
@@ -46,7 +52,11 @@ impl Mailbox {
     /// Without those that are open or quarantined: there are messages whose mere listing is refused.
     async fn list_again(&self, session: &mut Session, window: RangeInclusive<u32>) -> Result<Vec<Listed>> {
         let asked = self.known.waiting().missing(*window.start(), *window.end());
-        if asked.is_empty() { Ok(Vec::new()) } else { session.list_of(&asked).await }
+        let mut listed = Vec::new();
+        for line in lines(&asked) {
+            listed.extend(session.list_of(&line).await?);
+        }
+        Ok(listed)
     }
 
     /// What was listed a moment ago need not be listed again.
@@ -66,11 +76,12 @@ impl Mailbox {
 
     /// Fetches those of `listed` that were taken for dealt with, and are not stored.
     async fn fetch_forgotten(&mut self, session: &mut Session, listed: Vec<Listed>) -> Result<()> {
+        let waiting = self.known.waiting();
         let forgotten: Vec<Listed> = listed
             .into_iter()
             .filter(|l| {
                 self.known.covered.contains(l.uid)
-                    && !self.known.waiting().contains(l.uid)
+                    && !waiting.contains(l.uid)
                     && !self.known.stored.contains(l.uid)
             })
             .collect();

@@ -108,6 +108,21 @@ async fn what_is_expunged_while_it_is_fetched_is_gone() {
     rig.assert_at_rest();
 }
 
+/// The server's count and ours are of the same moment: what goes while a pass lasts is no difference between them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_during_a_pass_is_no_difference() {
+    let rig = Rig::new(world(1..=9)).await;
+    {
+        let mut world = rig.world();
+        world.expunged_at_fetch = [5].into();
+        world.once = Some("* 5 EXPUNGE\r\n".into());
+    }
+    let pass = rig.once().await;
+    assert_eq!((pass.stored, pass.gone), (8, 1));
+    assert_eq!(rig.view().difference, None);
+    rig.assert_at_rest();
+}
+
 /// RFC822.SIZE is wrong: what comes is what counts. Only nothing where something was announced is no message.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_is_as_long_as_what_comes() {
