@@ -245,6 +245,23 @@ mod tests {
         assert_eq!(told(&board, 24 * 60 + 1), one("token-refused", "a", 24 * 60 + 1));
     }
 
+    /// A fault of ours that comes back as soon as the server has let us in is told, and is not tried without pause.
+    #[test]
+    fn a_fault_that_being_let_in_does_not_cure_is_told() {
+        let board = board();
+        let fault = Error::Internal("no".into());
+        board.account("a", |account| account.succeeded(1));
+        for minute in 1..=2 {
+            met(&board, 0, &fault, minute);
+            board.account("a", |account| account.let_in());
+            assert_eq!(board.of_account("a", |account| account.all_well), Some(false));
+        }
+        assert_eq!(told(&board, 2), one("account-unreachable", "a", 1));
+        board.account("a", |account| account.succeeded(2));
+        assert_eq!(board.of_account("a", |account| account.all_well), Some(true));
+        assert_eq!(told(&board, 2), []);
+    }
+
     #[test]
     fn a_provider_that_asks_for_less_is_told_when_it_lasts() {
         let board = board();

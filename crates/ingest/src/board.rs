@@ -14,6 +14,9 @@ use crate::budget::Budget;
 use crate::command::Figures;
 use crate::error::Error;
 
+/// Number of all connections of an account together, in its troubles: each alone has one from 1.
+pub const ALL: usize = 0;
+
 /// Shared by all. Clones are the same one.
 #[derive(Debug, Clone, Default)]
 pub struct Board(Arc<Mutex<Known>>);
@@ -43,6 +46,8 @@ pub struct Low {
 pub struct AccountFacts {
     /// What the connections that are in trouble met; each connection has its number.
     pub troubles: BTreeMap<usize, Trouble>,
+    /// All mailboxes of a connection were fetched since there was trouble with all of them.
+    pub all_well: bool,
     /// Those that are watched, by their name for people.
     pub mailboxes: BTreeMap<String, MailboxFacts>,
     /// Messages stored since the start of the process.
@@ -129,6 +134,7 @@ impl AccountFacts {
     /// Connection `number` met trouble, and waits.
     pub fn met(&mut self, number: usize, error: &Error, wait: Duration, now: Timestamp) {
         *self.reconnects.entry(error.kind()).or_default() += 1;
+        self.all_well &= number != ALL;
         let next_try = now.checked_add(wait).unwrap_or(Timestamp::MAX);
         let (since, times) = self.troubles.get(&number).map_or((now, 1), |t| (t.since, t.times + 1));
         self.troubles.insert(number, Trouble { since, times, error: error.clone(), next_try });
@@ -161,14 +167,21 @@ impl AccountFacts {
         }
     }
 
-    /// Its server let us in. Whether it still wants less of us shows when something was fetched.
+    /// Its server let us in. Whether it still wants less of us, and whether what was ours is over, shows when something
+    /// was fetched.
     pub fn let_in(&mut self) {
-        self.troubles.retain(|_, trouble| matches!(trouble.error, Error::Throttled { .. }));
+        self.troubles.retain(|&of, trouble| match trouble.error {
+            Error::Throttled { .. } => true,
+            Error::Archive(_) | Error::Internal(_) => of == ALL,
+            _ => false,
+        });
     }
 
     /// All mailboxes of connection `number` were fetched.
     pub fn succeeded(&mut self, number: usize) {
+        self.all_well = true;
         self.troubles.remove(&number);
+        self.troubles.remove(&ALL);
         self.troubles.retain(|_, trouble| !matches!(trouble.error, Error::Throttled { .. }));
     }
 

@@ -255,14 +255,15 @@ impl Mailbox {
         self.pass = Pass::default();
         self.told = None;
         self.learn().await?;
-        match self.whole_pass(session).await {
-            Err(Error::Conflict) if self.may_begin_anew() => {
-                let uidvalidity = self.known.selected.map_or(0, |(validity, _)| validity);
-                self.begin_anew(uidvalidity, "the server reuses UIDs for other messages").await?;
-                self.whole_pass(session).await
-            }
-            other => other,
+        let mut pass = self.whole_pass(session).await;
+        if matches!(pass, Err(Error::Conflict)) && self.may_begin_anew() {
+            let uidvalidity = self.known.selected.map_or(0, |(validity, _)| validity);
+            self.begin_anew(uidvalidity, "the server reuses UIDs for other messages").await?;
+            pass = self.whole_pass(session).await;
         }
+        // What a pass that was broken off has received was received.
+        self.note_cost(session);
+        pass
     }
 
     /// Fetches what has arrived since, in a mailbox that is open.
@@ -270,13 +271,18 @@ impl Mailbox {
     /// # Errors
     /// As [`sync`](Self::sync).
     pub async fn catch_up(&mut self, session: &mut Session) -> Result<Pass> {
+        let pass = self.fetch_news(session).await;
+        self.note_cost(session);
+        pass
+    }
+
+    async fn fetch_news(&mut self, session: &mut Session) -> Result<Pass> {
         let exists = session.take_news();
         self.pass = Pass { exists, ..Pass::default() };
         let mut flow = self.flow_of(Mode::Live)?;
         let fetched = self.fetch_new(session, &mut flow).await;
         flow.finish(self, fetched).await?;
         self.take_changes(session).await?;
-        self.note_cost(session);
         self.tell_messages();
         self.record_news(exists).await?;
         Ok(self.pass)
@@ -336,7 +342,6 @@ impl Mailbox {
         self.told = examined.told();
         self.pass.open = self.known.open.len() as u64;
         self.pass.quarantined = self.known.quarantined.len() as u64;
-        self.note_cost(session);
         self.tell_messages();
         self.proof_of_life();
         Ok(self.pass)

@@ -21,7 +21,7 @@ use self::corrected::Corrected;
 use self::lane::{Lane, Left};
 use self::patience::Patience;
 use crate::beat::Beat;
-use crate::board::{AccountFacts, MailboxFacts};
+use crate::board::{ALL, AccountFacts, MailboxFacts};
 use crate::error::{Error, Result};
 use crate::mailbox::{Mailbox, Shared};
 use crate::session::{CONNECTING, Session, connect};
@@ -32,8 +32,6 @@ use crate::transport::Dialer;
 const ALL_CONNECTIONS: usize = 60;
 /// First and longest wait after trouble.
 const TROUBLE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(5));
-/// Number of all connections of an account together, in its troubles: each alone has one from 1.
-const ALL: usize = 0;
 /// Share of a wait that chance may take off.
 const JITTER: f64 = 0.5;
 
@@ -57,7 +55,8 @@ pub async fn watch(shared: Shared, dialer: Dialer, account: Arc<Account>) {
             }
             Err(error) => error,
         };
-        if shared.board.of_account(&account.id, |known| !known.troubles.contains_key(&ALL)) == Some(true) {
+        // That it lets us in is not enough: whatever ends us then would have us log in again without pause.
+        if shared.board.of_account(&account.id, |known| known.all_well) == Some(true) {
             patience.reset();
         }
         let rest = patience.rest(&error, rand::random());
@@ -110,14 +109,18 @@ async fn recall(shared: &Shared, account: &Account) -> Result<()> {
     Ok(())
 }
 
-/// What was received within the last day counts, whoever received it.
+/// What was received within the last day counts, whoever received it. If that cannot be read, what comes from now on
+/// counts.
 ///
 /// # Errors
 /// [`Error::Archive`].
 pub async fn recall_budget(shared: &Shared, account: &Account) -> Result<()> {
-    let received = shared.store.received(&account.id).await?;
+    let (received, read) = match shared.store.received(&account.id).await {
+        Ok(received) => (received, Ok(())),
+        Err(error) => (Vec::new(), Err(error)),
+    };
     shared.board.account(&account.id, |known| known.budget.recall(account.daily_bytes, received));
-    Ok(())
+    read
 }
 
 /// How its mailboxes stand goes from the board to the catalog. When the archive cannot take it, that is told elsewhere.

@@ -18,6 +18,8 @@ use crate::settings::Account;
 const REFUSED: (Duration, Duration) = (Duration::from_mins(15), Duration::from_hours(4));
 /// After a provider asked for less and did not say for how long.
 const THROTTLED: (Duration, Duration) = (Duration::from_mins(5), Duration::from_hours(4));
+/// A suggested wait that is shorter than this grows while it does not help.
+const SHORT: Duration = Duration::from_mins(1);
 /// A wait that the provider suggests is made longer by up to this share: never shorter.
 const BEYOND: f64 = 0.1;
 
@@ -63,7 +65,9 @@ impl Patience {
         let (state, wait) = match error {
             error if error.is_refusal() => (MailboxState::Refused, self.refused.next(random)),
             Error::Throttled { wait: Some(wait), .. } => {
-                (MailboxState::Throttled, *wait + wait.mul_f64(BEYOND * random))
+                let least = if *wait < SHORT { self.trouble.next(random) } else { *wait };
+                let wait = least.max(*wait);
+                (MailboxState::Throttled, wait + wait.mul_f64(BEYOND * random))
             }
             Error::Throttled { crowded: true, .. } if self.connections > 1 => {
                 self.connections -= 1;
@@ -136,6 +140,18 @@ mod tests {
             );
         }
         assert!(patience.rest(&throttled(Some(0), false), 0.0).wait >= Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_short_one_that_does_not_help_grows() {
+        let mut patience = Patience::new(3);
+        let mut wait = || patience.rest(&throttled(Some(1), false), 0.0).wait;
+        let first = wait();
+        let last = (0..20).map(|_| wait()).last();
+        assert!(
+            first < Duration::from_secs(10) && last >= Some(Duration::from_mins(2)),
+            "{first:?} {last:?}"
+        );
     }
 
     #[test]

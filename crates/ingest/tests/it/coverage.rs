@@ -1,7 +1,7 @@
 //! Servers that lie about which messages there are: every one that they have ends as stored, none twice, and nothing is
 //! taken for done that is not.
 
-use crate::faulty::{Rig, mail, world};
+use crate::faulty::{Poison, Rig, mail, world};
 
 fn commands(rig: &Rig) -> String {
     rig.world().log.join("\n")
@@ -143,6 +143,17 @@ async fn a_message_is_as_long_as_what_comes() {
     rig.settled().await;
     rig.assert_at_rest();
     assert_eq!(rig.view().stored.len(), 6);
+}
+
+/// Octets are octets, also those of a pass that came to nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_broken_pass_received_counts() {
+    let rig = Rig::new(world(1..=1)).await;
+    rig.world().poison.insert(1, Poison::RefuseListing);
+    let mut life = rig.live().await;
+    assert!(rig.pass(&mut life).await.is_err());
+    let board = &life.shared.as_ref().unwrap().board;
+    assert!(board.of_account("a", |known| known.budget.total()) > Some(0));
 }
 
 /// A pass that is cut after any of its answers goes on from what is stored.
