@@ -61,8 +61,8 @@ pub(super) struct Lane {
     names: Option<Arc<[String]>>,
     backoff: Backoff,
     last_success: Timestamp,
-    /// The mailbox that is open.
-    open: usize,
+    /// The mailbox that is open, and was looked at.
+    open: Option<usize>,
     /// Whether the server tells of the first mailbox.
     idles: bool,
     /// Not before this is it asked to once more.
@@ -104,7 +104,7 @@ impl Lane {
             names,
             backoff,
             last_success,
-            open: HOME,
+            open: None,
             idles: false,
             no_idle_until: None,
             idle_lost: 0,
@@ -210,23 +210,25 @@ impl Lane {
         Ok(())
     }
 
-    /// A whole pass over one mailbox. That one of several is refused is its own trouble, not the connection's.
-    async fn sync(&mut self, session: &mut Session, at: usize) -> Result<()> {
+    /// A whole pass over one mailbox. That one of several is refused is its own trouble, not the connection's: gives
+    /// back whether it was looked at.
+    async fn sync(&mut self, session: &mut Session, at: usize) -> Result<bool> {
         let alone = self.mailboxes.len() == 1;
         let state = if self.idles && at == HOME { MailboxState::Idle } else { MailboxState::Polling };
-        let Some(mailbox) = self.mailboxes.get_mut(at) else { return Ok(()) };
+        let Some(mailbox) = self.mailboxes.get_mut(at) else { return Ok(false) };
         let pass = mailbox.sync(session).await;
-        self.open = at;
+        self.open = pass.is_ok().then_some(at);
         report(&self.account, mailbox);
         match pass {
             Ok(_) => {
                 mailbox.set_live();
-                at_rest(mailbox, state).await
+                at_rest(mailbox, state).await.map(|()| true)
             }
             Err(error @ (Error::Refused { .. } | Error::Unsuitable(_))) if !alone => {
                 tracing::warn!(account = self.account.id, mailbox = mailbox.shown(), %error, "this mailbox is left out for now");
                 let next = "is asked again in a minute".to_owned();
-                mailbox.set_state(MailboxState::BackingOff, Some(error.to_string()), Some(next)).await
+                mailbox.set_state(MailboxState::BackingOff, Some(error.to_string()), Some(next)).await?;
+                Ok(false)
             }
             Err(error) => Err(error),
         }
@@ -237,7 +239,7 @@ impl Lane {
         let mut told: Vec<Option<Told>> = vec![None; self.mailboxes.len()];
         let mut rounds = 0_u32;
         loop {
-            if self.idles && self.open != HOME {
+            if self.idles && self.open != Some(HOME) {
                 self.sync(&mut session, HOME).await?;
             }
             let Quirks { idle, poll, .. } = self.account.quirks;
@@ -245,7 +247,7 @@ impl Lane {
             let every = if all_idle { idle } else { poll };
             let held = self.mailboxes.iter().filter_map(Mailbox::held).min().map_or(every, left_until);
             let until = Instant::now() + every.mul_f64(1.0 - SPREAD * rand::random::<f64>()).min(held);
-            let left = if self.idles {
+            let left = if self.idles && self.open == Some(HOME) {
                 self.idling(&mut session, until).await?
             } else {
                 tokio::select! {
@@ -337,7 +339,7 @@ impl Lane {
             let whole = alone || round.wrapping_add(at).is_multiple_of(WHOLE);
             let at = usize::try_from(at).unwrap_or(usize::MAX);
             let Some(mailbox) = self.mailboxes.get(at) else { break };
-            let unchanged = if at != open {
+            let unchanged = if Some(at) != open {
                 let now = status(session, mailbox).await?;
                 let unchanged = now.is_some() && (now == *before || now == mailbox.told());
                 *before = now;
@@ -349,10 +351,13 @@ impl Lane {
             if unchanged && !whole && !mailbox.is_due() {
                 mailbox.proof_of_life();
             } else {
-                if at == open {
+                if Some(at) == open {
                     session.noop().await?;
                 }
-                self.sync(session, at).await?;
+                if !self.sync(session, at).await? {
+                    // What STATUS said of it has not been fetched.
+                    *before = None;
+                }
             }
         }
         Ok(())
