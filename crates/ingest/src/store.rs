@@ -157,8 +157,8 @@ struct Task {
 /// Rounds that are committed as one.
 struct Gathered {
     whole: Arc<Round>,
-    /// How much of it is of whom.
-    parts: Vec<(Part, Answer)>,
+    /// How much of it is of whom; for what was noted nobody waits.
+    parts: Vec<(Part, Option<Answer>)>,
 }
 
 /// Numbers of messages, changes and events.
@@ -190,25 +190,29 @@ impl Task {
         let told = if changes.is_empty() {
             self.archive.heartbeat(clock::now())
         } else {
-            self.archive.commit(&Round { changes, ..Round::default() }, clock::now()).map(drop)
+            let round = Round { changes, ..Round::default() };
+            let told = self.archive.commit(&round, clock::now()).map(drop);
+            if let Err(error) = &told
+                && is_passing(error)
+            {
+                self.note_again(round.changes);
+            }
+            told
         };
         if let Err(error) = told {
             tracing::warn!(%error, "cannot say in the catalog that ingest runs");
         }
     }
 
+    /// What could not be recorded now is recorded later, but for what was noted anew since.
+    fn note_again(&mut self, changes: Vec<Change>) {
+        let newer = std::mem::take(&mut self.noted);
+        changes.into_iter().chain(newer).for_each(|change| self.note(change));
+    }
+
     /// The last one of a kind counts.
     fn note(&mut self, change: Change) {
-        self.noted.retain(|noted| match (noted, &change) {
-            (Change::ProofOfLife { mailbox: a, .. }, Change::ProofOfLife { mailbox: b, .. })
-            | (Change::KeywordsAt { mailbox: a, .. }, Change::KeywordsAt { mailbox: b, .. })
-            | (Change::State { mailbox: a, .. }, Change::State { mailbox: b, .. }) => a != b,
-            (
-                Change::Received { account: a, hour: of, .. },
-                Change::Received { account: b, hour: now, .. },
-            ) => a != b || of != now,
-            _ => true,
-        });
+        self.noted.retain(|noted| !supersedes(&change, noted));
         self.noted.push(change);
     }
 
@@ -280,15 +284,18 @@ impl Task {
             whole.messages.len() < MESSAGES && bytes < BYTES
         };
         let mut next = None;
-        // What was noted before is recorded before. Nobody waits for it.
-        let changes = std::mem::take(&mut self.noted);
-        if !changes.is_empty() {
-            add(Round { changes, ..Round::default() }, oneshot::channel().0);
-        }
-        let mut room = add(round, answer);
+        let mut add_after = |noted: &mut Vec<Change>, round, answer| {
+            // What was noted before is recorded before: it may be older than what the round says of the same.
+            let changes = std::mem::take(noted);
+            if !changes.is_empty() {
+                add(Round { changes, ..Round::default() }, None);
+            }
+            add(round, Some(answer))
+        };
+        let mut room = add_after(&mut self.noted, round, answer);
         while room {
             match self.queue.try_recv() {
-                Ok(Job::Commit(round, answer)) => room = add(round, answer),
+                Ok(Job::Commit(round, answer)) => room = add_after(&mut self.noted, round, answer),
                 Ok(Job::Note(change)) => self.note(change),
                 Ok(other) => {
                     next = Some(other);
@@ -353,11 +360,14 @@ impl Task {
         let Gathered { whole, parts } = gathered;
         if let [_] = parts.as_slice() {
             let error = Arc::new(error);
-            parts.into_iter().for_each(|(_, answer)| _ = answer.send(Err(Arc::clone(&error))));
+            for answer in parts.into_iter().filter_map(|(_, answer)| answer) {
+                let _ = answer.send(Err(Arc::clone(&error)));
+            }
             return;
         }
         tracing::debug!(%error, rounds = parts.len(), "a common round failed: one by one");
         let mut whole = Arc::unwrap_or_clone(whole);
+        let mut again: Vec<Change> = Vec::new();
         for ((messages, changes, events), answer) in parts {
             let alone = Round {
                 messages: whole.messages.drain(..messages.min(whole.messages.len())).collect(),
@@ -365,15 +375,42 @@ impl Task {
                 events: whole.events.drain(..events.min(whole.events.len())).collect(),
             };
             let committed = self.archive.commit(&alone, clock::now());
-            let _ = answer.send(committed.map(Arc::new).map_err(Arc::new));
+            match (&committed, &answer) {
+                (Ok(_), _) => again.retain(|old| !alone.changes.iter().any(|new| supersedes(new, old))),
+                (Err(error), None) if is_passing(error) => again.extend(alone.changes),
+                _ => {}
+            }
+            if let Some(answer) = answer {
+                let _ = answer.send(committed.map(Arc::new).map_err(Arc::new));
+            }
         }
+        self.note_again(again);
     }
+}
+
+/// Whether `new` says all that `old` says, later.
+fn supersedes(new: &Change, old: &Change) -> bool {
+    match (old, new) {
+        (Change::ProofOfLife { mailbox: a, .. }, Change::ProofOfLife { mailbox: b, .. })
+        | (Change::KeywordsAt { mailbox: a, .. }, Change::KeywordsAt { mailbox: b, .. })
+        | (Change::State { mailbox: a, .. }, Change::State { mailbox: b, .. }) => a == b,
+        (Change::Received { account: a, hour: of, .. }, Change::Received { account: b, hour: now, .. }) => {
+            a == b && of == now
+        }
+        _ => false,
+    }
+}
+
+/// Whether the same may be recorded later.
+fn is_passing(error: &vigie_archive::Error) -> bool {
+    use vigie_archive::Error::{Denied, Failed, Full};
+    matches!(error, Full { .. } | Denied { .. } | Failed { .. })
 }
 
 impl Gathered {
     fn answer(self, committed: Committed) {
         let committed = Arc::new(committed);
-        for (_, answer) in self.parts {
+        for answer in self.parts.into_iter().filter_map(|(_, answer)| answer) {
             let _ = answer.send(Ok(Arc::clone(&committed)));
         }
     }
