@@ -149,7 +149,7 @@ async fn refused_credentials_are_an_alarm() {
     let alarm = alarm(address, "credentials-refused").await;
     assert_eq!(alarm["subject"], "a");
     let text = alarm["text"].as_str().unwrap();
-    assert!(text.contains("correct them") && !text.contains("secret"), "{text}");
+    assert!(text.contains("correct what it logs in by") && !text.contains("secret"), "{text}");
     assert_told_to_the_probe_alone(address).await;
     let (_, metrics) = get(address, "/metrics", "").await;
     for line in [
