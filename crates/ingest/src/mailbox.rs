@@ -107,6 +107,8 @@ pub struct Mailbox {
     tries: BTreeMap<u32, Vec<Try>>,
     /// What came of them.
     partial: BTreeMap<u32, Vec<u8>>,
+    /// Stored messages on which a connection was lost.
+    unproven: BTreeSet<u32>,
     /// A connection was lost while the server told all that had changed (QRESYNC): it is asked in smaller pieces.
     piecemeal: bool,
     /// Size and INTERNALDATE of those that were listed last: what they mean was looked at.
@@ -181,6 +183,7 @@ impl Mailbox {
             counted: BTreeSet::new(),
             tries: BTreeMap::new(),
             partial: BTreeMap::new(),
+            unproven: BTreeSet::new(),
             piecemeal: false,
             looked: BTreeMap::new(),
             compared: None,

@@ -12,6 +12,8 @@ use crate::session::{Listed, Session};
 
 /// So often a message is tried.
 pub(super) const TRIES: u32 = 3;
+/// So many stored messages are asked for, one after the other, to see whether a server still gives anything.
+const PROOFS: usize = 4;
 /// Wait before the second try; four times as long before the third.
 const RETRY: SignedDuration = SignedDuration::from_mins(5);
 /// Octets of an incomplete message that are kept in memory until its next try.
@@ -232,10 +234,23 @@ impl Mailbox {
 
     /// Before a connection is risked on a message that others were lost on: a server that gives nobody anything any more
     /// must not bring that message into quarantine.
-    pub(super) async fn prove(&self, session: &mut Session) -> Result<()> {
-        let Some(other) = self.known.stored.highest() else { return Ok(()) };
+    ///
+    /// A connection may be lost on what proves it, too: then another message does the next time.
+    pub(super) async fn prove(&mut self, session: &mut Session) -> Result<()> {
+        let stored = self.known.stored.newest_first().flat_map(Iterator::rev);
+        let some: Vec<u32> = stored.take(PROOFS).collect();
+        let Some(&newest) = some.first() else { return Ok(()) };
+        let other = some.into_iter().find(|uid| !self.unproven.contains(uid)).unwrap_or_else(|| {
+            // None of them came: it is the server. From the first again.
+            self.unproven.clear();
+            newest
+        });
         match session.touch(other).await {
             Err(Error::Refused { .. }) => Ok(()),
+            Err(error @ Error::Lost { .. }) => {
+                self.unproven.insert(other);
+                Err(error)
+            }
             done => done,
         }
     }

@@ -181,12 +181,21 @@ impl Model {
     }
 }
 
-async fn play(steps: Vec<Step>) {
+async fn begun() -> Model {
     let mut model = Model { rig: Rig::new(world([])).await, life: None, made: 0 };
     model.take(Step::Arrive(25)).await;
+    model
+}
+
+async fn play(steps: Vec<Step>) {
+    let mut model = begun().await;
     for step in steps {
         model.take(step).await;
     }
+    ends_well(model).await;
+}
+
+async fn ends_well(mut model: Model) {
     model.life = None;
     {
         // The server is as it is from now on; what it does to single messages stays.
@@ -220,6 +229,20 @@ async fn play(steps: Vec<Step>) {
     let before = model.rig.entries().len();
     model.rig.once().await;
     assert_eq!(model.rig.entries().len(), before);
+}
+
+/// Whether the server still gives anything was asked by the newest stored message alone: when the connection ended on that
+/// one, no open message was ever tried again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stored_message_on_which_the_connection_ends_stops_no_other() {
+    for (open, stored) in [(Poison::Refuse("no"), Poison::Close), (Poison::Omit, Poison::Longer(3))] {
+        let mut model = begun().await;
+        model.rig.world().poison.insert(5, open);
+        model.take(Step::Arrive(11)).await;
+        model.take(Step::Pass).await;
+        model.rig.world().poison.insert(36, stored);
+        ends_well(model).await;
+    }
 }
 
 proptest! {
