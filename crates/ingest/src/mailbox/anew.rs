@@ -112,12 +112,17 @@ impl Mailbox {
         let mut stored: HashMap<u32, Earlier> = stored.into_iter().map(|old| (old.uid, old)).collect();
         // What the server refuses to name cannot be compared.
         let listed = self.identify(session).await?.unwrap_or_default();
+        let mut shown: Vec<Listed> = listed.iter().map(|new| new.listed.clone()).collect();
+        shown.sort_by_key(|listed| listed.uid);
         let pairs = listed.into_iter().filter_map(|new| Some((stored.remove(&new.listed.uid)?, new)));
         let mut doubtful: Vec<_> = pairs.map(|(old, new)| (new, old)).collect();
         doubtful.retain(|(new, old)| is_another(new, old, None));
         if self.any_is_another(doubtful).await? {
             self.begin_anew(0, "the server names no UIDVALIDITY, and its UIDs mean other messages now")
                 .await?;
+        } else {
+            // A message under a UID that was free, while another one went: the count does not tell.
+            self.fetch_forgotten(session, shown).await?;
         }
         self.compared = Some(session.serial());
         Ok(())

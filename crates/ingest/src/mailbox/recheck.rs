@@ -75,7 +75,7 @@ impl Mailbox {
     }
 
     /// Fetches those of `listed` that were taken for dealt with, and are not stored.
-    async fn fetch_forgotten(&mut self, session: &mut Session, listed: Vec<Listed>) -> Result<()> {
+    pub(super) async fn fetch_forgotten(&mut self, session: &mut Session, listed: Vec<Listed>) -> Result<()> {
         let waiting = self.known.waiting();
         let forgotten: Vec<Listed> = listed
             .into_iter()

@@ -60,6 +60,8 @@ struct Model {
     life: Option<Life>,
     /// Messages so far: no two are the same.
     made: u32,
+    /// Those that were ever poisoned, cured or not.
+    poisoned: BTreeSet<u32>,
 }
 
 impl Model {
@@ -121,6 +123,7 @@ impl Model {
                         3 => Poison::Omit,
                         _ => Poison::Refuse("[UNAVAILABLE] later"),
                     };
+                    self.poisoned.insert(uid);
                     self.rig.world().poison.insert(uid, kind);
                 }
             }
@@ -132,6 +135,7 @@ impl Model {
             }
             Step::Cut(after) => self.rig.world().cuts.push(after.into()),
             Step::Renumber(validity) => {
+                self.poisoned = self.poisoned.iter().map(|uid| uid + 2).collect();
                 let mut world = self.rig.world();
                 world.uidvalidity = (validity > 0).then(|| validity.to_string());
                 world.mails =
@@ -182,7 +186,7 @@ impl Model {
 }
 
 async fn begun() -> Model {
-    let mut model = Model { rig: Rig::new(world([])).await, life: None, made: 0 };
+    let mut model = Model { rig: Rig::new(world([])).await, life: None, made: 0, poisoned: BTreeSet::new() };
     model.take(Step::Arrive(25)).await;
     model
 }
@@ -204,7 +208,6 @@ async fn ends_well(mut model: Model) {
         (world.exists, world.uidnext) = (None, None);
         world.poison.retain(|_, poison| *poison != Poison::Refuse("[UNAVAILABLE] later"));
     }
-    let poisoned: BTreeSet<u32> = model.rig.world().poison.keys().copied().collect();
     model.rig.settled().await;
     // Whatever was hidden, or gone while it was fetched, is so no more.
     model.rig.settled().await;
@@ -213,7 +216,7 @@ async fn ends_well(mut model: Model) {
     assert!(
         quarantined
             .iter()
-            .all(|q| poisoned.contains(&q.uid) || !model.rig.world().mails.contains_key(&q.uid))
+            .all(|q| model.poisoned.contains(&q.uid) || !model.rig.world().mails.contains_key(&q.uid))
     );
     let entries = model.rig.entries();
     let ids: BTreeSet<_> = entries.iter().map(|entry| &entry.id).collect();
@@ -237,6 +240,7 @@ async fn ends_well(mut model: Model) {
 async fn a_stored_message_on_which_the_connection_ends_stops_no_other() {
     for (open, stored) in [(Poison::Refuse("no"), Poison::Close), (Poison::Omit, Poison::Longer(3))] {
         let mut model = begun().await;
+        model.poisoned = [5, 36].into();
         model.rig.world().poison.insert(5, open);
         model.take(Step::Arrive(11)).await;
         model.take(Step::Pass).await;
