@@ -53,7 +53,13 @@ async fn no_credential_is_sent_in_clear_text() {
         let (summary, lines) = sync(script).await;
         assert_eq!(summary.code, Some(69), "{summary:?}");
         assert!(summary.errors().concat().contains(said), "{said}: {summary:?}");
-        assert!(lines.iter().all(|line| line.ends_with("STARTTLS")), "{lines:?}");
+        let (first, rest) =
+            lines.split_first().map_or((None, &lines[..]), |(first, rest)| (Some(first), rest));
+        assert!(first.is_none_or(|line| line.ends_with("STARTTLS")), "{lines:?}");
+        // The beginning of a handshake is no text, and may hold line ends by chance.
+        let told =
+            |line: &String| ["LOGIN", "AUTHENTICATE", "PLAIN", "secret"].iter().any(|w| line.contains(w));
+        assert!(!rest.iter().any(told), "{lines:?}");
     }
 }
 
