@@ -30,10 +30,6 @@ type Answer = oneshot::Sender<Archived<Arc<Committed>>>;
 
 enum Job {
     Commit(Round, Answer),
-    Mailbox(String, MailboxSource, oneshot::Sender<Archived<MailboxId>>),
-    Mailboxes(String, oneshot::Sender<Archived<Vec<MailboxId>>>),
-    Received(String, oneshot::Sender<Archived<Vec<(i64, u64)>>>),
-    View(MailboxId, oneshot::Sender<Archived<MailboxView>>),
     Note(Change),
     Work(Work),
 }
@@ -83,7 +79,8 @@ impl Handle {
     /// # Errors
     /// [`Error::Archive`].
     pub async fn mailbox(&self, account: &str, source: &MailboxSource) -> Result<MailboxId> {
-        self.ask(|answer| Job::Mailbox(account.to_owned(), source.clone(), answer)).await
+        let (account, source) = (account.to_owned(), source.clone());
+        self.with(move |archive| archive.mailbox(&account, &source)).await
     }
 
     /// All mailboxes of an account that the catalog knows.
@@ -91,7 +88,8 @@ impl Handle {
     /// # Errors
     /// [`Error::Archive`].
     pub async fn mailboxes(&self, account: &str) -> Result<Vec<MailboxId>> {
-        self.ask(|answer| Job::Mailboxes(account.to_owned(), answer)).await
+        let account = account.to_owned();
+        self.with(move |archive| archive.healing(|archive| archive.mailboxes(&account))).await
     }
 
     /// Octets that the servers of an account sent within the last day, by hours since 1970.
@@ -99,7 +97,8 @@ impl Handle {
     /// # Errors
     /// [`Error::Archive`].
     pub async fn received(&self, account: &str) -> Result<Vec<(i64, u64)>> {
-        self.ask(|answer| Job::Received(account.to_owned(), answer)).await
+        let account = account.to_owned();
+        self.with(move |archive| archive.healing(|archive| archive.received(&account))).await
     }
 
     /// What is known of a mailbox.
@@ -107,7 +106,7 @@ impl Handle {
     /// # Errors
     /// [`Error::Archive`].
     pub async fn view(&self, mailbox: MailboxId) -> Result<MailboxView> {
-        self.ask(|answer| Job::View(mailbox, answer)).await
+        self.with(move |archive| archive.healing(|archive| archive.view(mailbox))).await
     }
 
     /// Has a sign of life recorded, at the latest with the next heartbeat: nobody waits for it, and no disk need wake up
@@ -127,6 +126,7 @@ impl Handle {
     ) -> Result<T> {
         self.ask(|answer| {
             Job::Work(Box::new(move |archive| {
+                // Whoever asked may have been stopped since: an answer that nobody takes is no fault.
                 let _ = answer.send(work(archive).map_err(Arc::new));
             }))
         })
@@ -235,33 +235,18 @@ impl Task {
     }
 
     fn take(&mut self, job: Job) {
-        if !matches!(job, Job::Commit(..) | Job::Note(_)) {
-            // What is asked is to see all that was committed before.
-            self.settle();
-        }
-        // Whoever asked may have been stopped since: an answer that nobody takes is no fault.
         match job {
             Job::Commit(round, answer) => {
                 if let Some(job) = self.gather(round, answer) {
                     self.take(job);
                 }
             }
-            Job::Mailbox(account, source, answer) => {
-                let _ = answer.send(self.archive.mailbox(&account, &source).map_err(Arc::new));
-            }
-            Job::Mailboxes(account, answer) => {
-                let _ = answer
-                    .send(self.archive.healing(|archive| archive.mailboxes(&account)).map_err(Arc::new));
-            }
-            Job::Received(account, answer) => {
-                let _ =
-                    answer.send(self.archive.healing(|archive| archive.received(&account)).map_err(Arc::new));
-            }
-            Job::View(mailbox, answer) => {
-                let _ = answer.send(self.archive.healing(|archive| archive.view(mailbox)).map_err(Arc::new));
-            }
             Job::Note(change) => self.note(change),
-            Job::Work(work) => work(&mut self.archive),
+            Job::Work(work) => {
+                // It is to see all that was committed before.
+                self.settle();
+                work(&mut self.archive);
+            }
         }
     }
 
@@ -312,11 +297,7 @@ impl Task {
     fn commit(&mut self, gathered: Gathered, files: usize) {
         if !self.archive.is_large(files) {
             self.settle();
-            match self.archive.commit(&gathered.whole, clock::now()) {
-                Ok(committed) => gathered.answer(committed),
-                Err(error) => self.one_by_one(gathered, error),
-            }
-            return;
+            return self.alone(gathered);
         }
         let mut before = self.on_the_way.take();
         let recorded = |committed| {
@@ -347,7 +328,7 @@ impl Task {
         }
     }
 
-    /// Commits what failed in company.
+    /// A round that goes with no other.
     fn alone(&mut self, gathered: Gathered) {
         match self.archive.commit(&gathered.whole, clock::now()) {
             Ok(committed) => gathered.answer(committed),
